@@ -1,0 +1,31 @@
+"""Files are written whole or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from neurito.errors import NeuritoError
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; on success it takes the place of `path`, on failure it goes.
+
+    Args:
+        path: the file to be written; its folder must exist.
+
+    Raises:
+        NeuritoError: the disk is full or the folder cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise NeuritoError(
+            f"{path}: could not be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,16 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder with the recordings that are not part of the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("NEURITO_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {folder}: set NEURITO_DATA to the folder that holds them")
+    return folder
