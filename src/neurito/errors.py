@@ -1,6 +1,7 @@
 """The errors that neurito raises for bad input, and the warnings it gives."""
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -22,3 +23,8 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
     names = [str(name) for name in right]
     close = difflib.get_close_matches(wrong, names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
+
+
+def warn(message: str, stacklevel: int = 3) -> None:
+    """Gives a `NeuritoWarning` that points at the caller of the caller."""
+    warnings.warn(message, NeuritoWarning, stacklevel=stacklevel + 1)

@@ -25,7 +25,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise NeuritoError(
-            f"{path}: could not be written ({error.strerror or error}); free some space or choose another folder"
+            f"{path}: could not be written ({error.strerror or error}); free space or choose another folder"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
