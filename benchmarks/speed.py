@@ -1,0 +1,191 @@
+"""Time per gradient step: neurito beside the published code of the low-rank RNN, alternated (see README.md).
+
+Each round times, one after the other, the published code, neurito, and a product of two 2048 x 2048 matrices,
+so that whatever else the machine is doing falls on all of them alike. Without NEURITO_REFERENCE neurito is timed
+alone.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from cases import CASES, Case
+
+HERE = Path(__file__).parent
+SGEMM_SIZE = 2048
+# Takes a number of gradient steps, returns the seconds they took.
+Timer = Callable[[int], float]
+
+
+class Reference:
+    """The published code in a process of its own, idle except while it answers."""
+
+    def __init__(self, checkout: str, threads: int) -> None:
+        python = os.environ.get("NEURITO_REFERENCE_PYTHON")
+        if python is None:
+            sys.exit("NEURITO_REFERENCE_PYTHON is not set: name the Python that can run the published code")
+        self._process = subprocess.Popen(
+            [python, str(HERE / "reference_smc_rnns.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"NEURITO_REFERENCE": checkout, "NEURITO_THREADS": str(threads)},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # the end of its input ends it
+
+    def step(self, case: Case) -> Timer:
+        """Builds a case there."""
+        self._ask(f"build {case.name}")
+        return lambda count: float(self._ask(f"time {case.name} {count}")["seconds"])
+
+    def _ask(self, request: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(request, file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {"error": "the process has ended"}
+        if "error" in answer:
+            sys.exit(f"the published code did not answer {request!r}: {answer['error']}")
+        return answer
+
+
+def neurito_step(case: Case) -> Timer:
+    """Builds and compiles a case in neurito."""
+    raise NotImplementedError(f"neurito cannot fit the case {case.name!r} yet")
+
+
+def sgemm() -> float:
+    """The machine's single-precision matrix product now, in FLOP/s on all cores: the best of a few."""
+    matrix = np.random.default_rng(0).standard_normal((SGEMM_SIZE, SGEMM_SIZE), dtype=np.float32)
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * SGEMM_SIZE**3 / min(seconds)
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What was measured of a case, a number per round: seconds per step of each side, FLOP/s of sgemm."""
+
+    case: Case
+    sides: dict[str, list[float]]
+    sgemm: list[float]
+
+    def summary(self) -> dict[str, Any]:
+        """Medians and quartiles, shares of the peak, the ratio of the medians."""
+        peak = max(self.sgemm)  # the slower ones had to share the machine
+        products = {"best": 1e-9 * peak, "quartiles": quartiles(1e-9 * np.array(self.sgemm))}
+        result: dict[str, Any] = {"flops": self.case.flops, "sgemm_gflops": products}
+        for side, seconds in self.sides.items():
+            result[side] = {
+                "ms": quartiles(1e3 * np.array(seconds)),
+                "share_of_peak": self.case.flops / peak / float(np.median(seconds)),
+                "seconds_by_round": seconds,
+            }
+        if len(self.sides) == 2:
+            published, ours = self.sides["published"], self.sides["neurito"]
+            result["ratio"] = float(np.median(published) / np.median(ours))
+            result["ratio_by_round"] = quartiles(np.array(published) / np.array(ours))
+        return result
+
+
+def quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
+    """First quartile, median, third quartile."""
+    return [float(value) for value in np.quantile(values, (0.25, 0.5, 0.75))]
+
+
+def measure(case: Case, timers: dict[str, Timer], rounds: int, seconds: float) -> Timings:
+    """Times one case in alternation, each timing about so many seconds long."""
+    counts = {side: max(1, round(3 * seconds / timer(3))) for side, timer in timers.items()}
+    timings = Timings(case, {side: [] for side in timers}, [])
+    for _ in range(rounds):
+        for side, timer in timers.items():
+            timings.sides[side].append(timer(counts[side]) / counts[side])
+        timings.sgemm.append(sgemm())
+    return timings
+
+
+HEADER = f"{'ms per step':<11} {'published':>26} {'peak':>6} {'neurito':>26} {'peak':>6} {'ratio':>22}"
+
+
+def row(case: Case, summary: dict[str, Any]) -> str:
+    """One line of the table: median (quartiles)."""
+    cells = [f"{case.name:<11}"]
+    for side in ("published", "neurito"):
+        if side in summary:
+            low, median, high = summary[side]["ms"]
+            share = f"{summary[side]['share_of_peak']:.1%}"
+            cells.append(f"{f'{median:.2f} ({low:.2f} to {high:.2f})':>26} {share:>6}")
+        else:
+            cells.append(f"{'-':>26} {'-':>6}")
+    if "ratio" in summary:
+        low, _, high = summary["ratio_by_round"]
+        cells.append(f"{summary['ratio']:.1f} ({low:.1f} to {high:.1f})".rjust(22))
+    return " ".join(cells)
+
+
+def main() -> None:
+    """Measures, prints a table, writes the numbers of every round to a file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--rounds", type=int, default=9, help="alternations per case")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of one timing")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores of the published code")
+    parser.add_argument("--only", choices=("published", "neurito"), help="time one side")
+    parser.add_argument("--out", type=Path, default=HERE / "out" / "speed.json")
+    options = parser.parse_args()
+
+    machine = {
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "load_before": os.getloadavg()[0],
+        "versions": {name: version(name) for name in ("jax", "numpy")}
+        | {"python": platform.python_version()},
+    }
+    print(f"{machine['cores']} cores; load over the minute before the start: {machine['load_before']:.2f}")
+    checkout = os.environ.get("NEURITO_REFERENCE")
+    if checkout is None and options.only == "published":
+        sys.exit("NEURITO_REFERENCE is not set: name a checkout of the published code (benchmarks/README.md)")
+    if checkout is None:
+        print("neurito alone: NEURITO_REFERENCE does not name a checkout of the published code (README.md)")
+    results: dict[str, Any] = {}
+    with ExitStack() as stack:
+        builders: dict[str, Callable[[Case], Timer]] = {}
+        if checkout is not None and options.only != "neurito":
+            builders["published"] = stack.enter_context(Reference(checkout, options.threads)).step
+        if options.only != "published":
+            builders["neurito"] = neurito_step
+        print(HEADER)
+        for case in map(CASES.__getitem__, options.cases):
+            timers = {side: build(case) for side, build in builders.items()}
+            results[case.name] = measure(case, timers, options.rounds, options.seconds).summary()
+            print(row(case, results[case.name]), flush=True)
+    machine["load_after"] = os.getloadavg()[0]
+    fastest = max(result["sgemm_gflops"]["best"] for result in results.values())
+    print(f"peak: sgemm at {fastest:.0f} GFLOP/s; load after: {machine['load_after']:.2f}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"machine": machine, "cases": results}, indent=1))
+    print(f"every round: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
