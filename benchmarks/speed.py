@@ -1,8 +1,8 @@
 """Time per gradient step: neurito beside the published code of the low-rank RNN, alternated (see README.md).
 
 Each round times, one after the other, the published code, neurito, and a product of two 2048 x 2048 matrices,
-so that whatever else the machine is doing falls on all of them alike. Without NEURITO_REFERENCE neurito is timed
-alone.
+so that whatever else the machine is doing falls on all of them alike. Without NEURITO_REFERENCE neurito is
+timed alone.
 """
 
 import argparse
