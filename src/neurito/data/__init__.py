@@ -14,6 +14,7 @@ Units: counts per bin, seconds.
 """
 
 from neurito.data.head import Head
+from neurito.data.load import describe, load
 from neurito.data.trials import Splits, Trials
 
-__all__ = ["Head", "Splits", "Trials"]
+__all__ = ["Head", "Splits", "Trials", "describe", "load"]

@@ -59,9 +59,6 @@ def from_array(
 
     Raises:
         NeuritoError: shapes do not fit, or values are not what they are said to be.
-
-    Warns:
-        NeuritoWarning: a channel of counts is silent throughout.
     """
     array, lengths = pad(values, lengths, "values")
     n_bins = array.shape[1]
@@ -92,7 +89,7 @@ def from_array(
             exists=exists,
         )
     driven, input_names = _inputs(inputs, input_names, array)
-    trials = Trials(
+    return Trials(
         heads=heads,
         dt=widths(bin_width, bin_edges, n_bins),
         start=np.asarray(start),
@@ -103,8 +100,6 @@ def from_array(
         session_names=tuple(session_names),
         metadata={key: np.asarray(column) for key, column in (metadata or {}).items()},
     )
-    warn_silent(trials)
-    return trials
 
 
 def warn_silent(trials: Trials) -> None:
@@ -126,13 +121,11 @@ def pad(values: Ragged, lengths: ArrayLike | None, what: str) -> tuple[np.ndarra
             if array.shape[1] > array.shape[0]:
                 raise NeuritoError(
                     f"{what} have shape {array.shape}: (time, channel) would be {array.shape[1]} channels in "
-                    f"{array.shape[0]} bins; give values.T for (channel, time), or values[None] if this is meant"
+                    f"{array.shape[0]} bins; give values.T, or values[None] if this is meant"
                 )
             array = array[None]
         if array.ndim != 3:
-            raise NeuritoError(
-                f"{what} have shape {array.shape}; give (trial, time, channel) or (time, channel)"
-            )
+            raise NeuritoError(f"{what} have shape {array.shape}; give (trial, time, channel)")
         if array.shape[0] == 0:
             raise NeuritoError(f"{what} have shape {array.shape}: no trials; give at least one")
         if lengths is None:

@@ -27,8 +27,9 @@ def split(
 ) -> Splits:
     """Train, validation and test parts that never share a trial.
 
-    A continuous recording (every session is one trial) is cut into blocks of time, in that order. Anything
-    else is split by trials, at random, every session in like proportion.
+    A continuous recording (every session is one trial) is cut into blocks of time, in that order;
+    windows of one go whole to a block, those across a border to none. Anything else is split by trials, at
+    random, every session in like proportion.
 
     Args:
         trials: what is split.
@@ -86,6 +87,44 @@ def windows(trials: Trials, width: int, step: int | None = None, *, keep_tail: b
             f"windows of {width} bins in trials of at most {trials.lengths.max()}; choose a smaller width"
         )
     return trials.pieces(trial, first, length)
+
+
+def rebin(trials: Trials, bins: int) -> Trials:
+    """Every `bins` bins joined to one: counts are added, continuous values and inputs averaged.
+
+    A joined bin is missing, not read, or not scored where one of its bins is; what is left over at a trial's
+    end is dropped.
+
+    Raises:
+        NeuritoError: a trial is shorter than one joined bin.
+    """
+    if bins < 1 or trials.lengths.min() < bins:
+        raise NeuritoError(
+            f"rebin({bins}) of trials of {trials.lengths.min()} bins; choose a smaller whole number"
+        )
+    n_bins = trials.n_bins // bins
+
+    def blocks(array: np.ndarray) -> Any:
+        kept = array[:, : n_bins * bins]
+        return kept.reshape(len(kept), n_bins, bins, *array.shape[2:])
+
+    def head(old: Head) -> Head:
+        values = blocks(old.values)
+        return replace(
+            old,
+            values=values.sum(2) if old.kind == "counts" else values.mean(2),
+            read=blocks(old.read).all(2),
+            score=blocks(old.score).all(2),
+        )
+
+    return replace(
+        trials,
+        heads={name: head(old) for name, old in trials.heads.items()},
+        dt=trials.dt[:1, :1] * bins if trials.regular else blocks(trials.dt).sum(2),
+        exists=blocks(trials.exists).all(2),
+        inputs=None if trials.inputs is None else blocks(trials.inputs).mean(2),
+        origin=trials.origin // bins,
+    )
 
 
 def concatenate(
@@ -216,34 +255,41 @@ def _shares(fractions: Sequence[float]) -> list[float]:
 
 
 def _continuous(trials: Trials) -> bool:
-    """Whether every session is one trial, in one piece."""
-    return len(np.unique(trials.session)) == trials.n_trials
+    """Whether every session is one trial, in one piece or several."""
+    return all(len(np.unique(trials.ids[trials.session == s])) == 1 for s in np.unique(trials.session))
 
 
 def _blocks(trials: Trials, shares: Sequence[float], gap: int) -> Splits:
-    """Blocks of time, one after another, of every session."""
-    edges = np.rint(np.cumsum([0, *shares]) * trials.lengths[:, None]).astype(int)
-    rows = np.arange(trials.n_trials)
-    parts = []
+    """Blocks of time, one after another, of every session; windows go whole to a block, or to none."""
+    stop = trials.origin + trials.lengths
+    _, session = np.unique(trials.session, return_inverse=True)
+    first, last = np.full(session.max() + 1, np.iinfo(int).max), np.zeros(session.max() + 1, int)
+    np.minimum.at(first, session, trials.origin)
+    np.maximum.at(last, session, stop)
+    edges = first[:, None] + np.rint(np.cumsum([0, *shares]) * (last - first)[:, None]).astype(int)
+    single = len(first) == trials.n_trials
+    parts: list[Any] = []
     for i, (name, share) in enumerate(zip(PARTS, shares, strict=False)):
-        first = edges[:, i] + (gap if i and share else 0)
-        length = edges[:, i + 1] - first
-        if share and (length < 1).any():
+        low = np.maximum(edges[session, i] + (gap if i and share else 0), 0)
+        high = edges[session, i + 1]
+        if single:
+            rows, low, high = np.arange(trials.n_trials), low - trials.origin, high - trials.origin
+        else:
+            rows = np.flatnonzero((trials.origin >= low) & (stop <= high))
+        if share and (not rows.size or (single and (high <= low).any())):
             raise NeuritoError(
-                f"{name} gets no bins of {trials.lengths.min()} at fraction {share:g} and gap {gap}; "
-                "give a larger fraction"
+                f"{name} gets nothing at fraction {share:g} and gap {gap}; give a larger fraction"
             )
-        parts.append(trials.pieces(rows, first, length) if share else None)
-    return Splits(*parts)  # type: ignore[arg-type]  # train is never None
+        if not share:
+            parts.append(None)
+        else:
+            parts.append(trials.pieces(rows, low, high - low) if single else trials[rows])
+    return Splits(*parts)
 
 
 def _order(trials: Trials, seed: int | None) -> np.ndarray:
     """Trial identities in the order in which they go to the parts; at random, sessions evenly mixed."""
     ids, first = np.unique(trials.ids, return_index=True)
-    if len(ids) < 2:
-        raise NeuritoError(
-            "all pieces come from one trial; split the continuous recording first, then cut windows"
-        )
     if seed is None:
         return ids[np.argsort(first, kind="stable")]
     session = trials.session[first]

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from neurito.data.arrays import compact
 from neurito.data.head import Head
 from neurito.data.trials import Trials
 
 
 def summary(trials: Trials) -> str:
     """What is in the trials: one line per fact."""
-    return "\n".join(f"{name:<12}{value}" for name, value in _facts(trials))
+    return "\n".join(f"{name:<11} {value}" for name, value in _facts(trials))
 
 
 def html(trials: Trials) -> str:
@@ -25,10 +24,12 @@ def html(trials: Trials) -> str:
 
 def _facts(trials: Trials) -> Iterator[tuple[str, str]]:
     low, high = int(trials.lengths.min()), int(trials.lengths.max())
-    regular = compact(trials.dt).size == 1
     total = float(np.where(trials.exists, trials.dt, 0).sum())
     yield "trials", f"{trials.n_trials} of {low if low == high else f'{low} to {high}'} bins"
-    yield "bins", f"{trials.bin_width:g} s{'' if regular else ' (median; irregular)'}, {total:.6g} s in all"
+    yield (
+        "bins",
+        f"{trials.bin_width:g} s{'' if trials.regular else ' (median; irregular)'}, {total:.6g} s in all",
+    )
     for name, head in trials.heads.items():
         yield name, _head(head, trials)
     if trials.inputs is not None:

@@ -110,10 +110,15 @@ class Trials:
         """Trials from an array (trial, time, channel) or a list of arrays (time, channel) of unequal length.
 
         The options are those of `neurito.data.construct.from_array`.
-        """
-        from neurito.data.construct import from_array
 
-        return from_array(values, **options)
+        Warns:
+            NeuritoWarning: a neuron never fires.
+        """
+        from neurito.data.construct import from_array, warn_silent
+
+        trials = from_array(values, **options)
+        warn_silent(trials)
+        return trials
 
     @staticmethod
     def concatenate(parts: Iterable["Trials"], **options: Any) -> "Trials":
@@ -165,13 +170,17 @@ class Trials:
     @property
     def bin_width(self) -> float:
         """The median bin width in seconds: the reference width of rates and links."""
-        small = compact(self.dt)
-        return float(np.median(small if small.size == 1 else self.dt[self.exists]))
+        return float(self.dt[0, 0] if self.regular else np.median(self.dt[self.exists]))
+
+    @property
+    def regular(self) -> bool:
+        """Whether all bins are of one width."""
+        return compact(self.dt).size == 1
 
     @property
     def time(self) -> Float64[np.ndarray, "trial time"]:
         """Bin centres in seconds after each trial's start."""
-        if compact(self.dt).size == 1:  # by multiplication, so that rounding does not add up
+        if self.regular:  # by multiplication, so that rounding does not add up
             return spread((np.arange(self.n_bins) + 0.5) * self.dt[0, 0], self.dt.shape, np.float64)
         return np.cumsum(self.dt, 1) - self.dt / 2
 
@@ -283,6 +292,12 @@ class Trials:
         from neurito.data.cutting import windows
 
         return windows(self, width, step, keep_tail=keep_tail)
+
+    def rebin(self, bins: int) -> "Trials":
+        """Bins joined by `bins`: counts are added, continuous values averaged; see `cutting.rebin`."""
+        from neurito.data.cutting import rebin
+
+        return rebin(self, bins)
 
     def split(self, fractions: Sequence[float] = (0.64, 0.16, 0.2), **options: Any) -> "Splits":
         """Train, validation and test parts that never share a trial; see `neurito.data.cutting.split`."""
