@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from neurito.data.construct import warn_silent
 from neurito.data.describing import line
 from neurito.data.head import Kind, Missing
 from neurito.data.options import Options

@@ -64,7 +64,7 @@ class Recording:
         series: sampled signals by name.
         intervals: tables of intervals by name; each has `start_time` and `stop_time`.
         observed: (interval, 2) for each unit: when it was observed; empty = always.
-        epochs: (epoch, 2), when anything was recorded at all; None = from the first event to the last.
+        epochs: (epoch, 2), when anything was recorded at all; None = from the first to the last spike, or sample.
     """
 
     source: str
@@ -78,10 +78,10 @@ class Recording:
     epochs: Float64[np.ndarray, "epoch 2"] | None = None
 
     def extent(self) -> tuple[float, float]:
-        """First and last time of anything, in seconds."""
+        """First and last time in seconds: of the epochs, or of the spikes, or of the samples."""
         if self.epochs is not None:
             return float(self.epochs.min()), float(self.epochs.max())
-        clocks = [self.times, *(series.times for series in self.series.values())]
+        clocks = [self.times] if self.times.size else [series.times for series in self.series.values()]
         ends = [(float(clock.min()), float(clock.max())) for clock in clocks if clock.size]
         if not ends:
             raise NeuritoError("holds no spike and no sample; nothing can be binned")
