@@ -1,9 +1,13 @@
 """Masks and bin widths are often one value repeated: broadcast views, which these helpers keep small."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike as ArrayLike
+else:  # checkers of types at run time take it too strictly: True is no complex number
+    ArrayLike = Any
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

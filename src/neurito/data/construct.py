@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from neurito.data.arrays import ArrayLike
 from neurito.data.head import Head, Kind, Missing, numeric
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn

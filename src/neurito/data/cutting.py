@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from neurito.data.arrays import ArrayLike
 from neurito.data.head import Head
 from neurito.data.trials import Splits, Trials
 from neurito.errors import NeuritoError, nearest

@@ -8,6 +8,7 @@ import numpy as np
 
 from neurito.data import stored
 from neurito.data.recording import Recording, Series
+from neurito.data.summary import values_of
 from neurito.errors import NeuritoError
 
 
@@ -36,12 +37,12 @@ def describe_recording(recording: Recording) -> list[str]:
     except NeuritoError:
         lines.append(line("time", "no spikes, no samples"))
     for name, column in recording.columns.items():
-        lines.append(line(f"  {name}", values(column)))
+        lines.append(line(f"  {name}", values_of(column)))
     for name, series in recording.series.items():
         lines.append(line(name, _series(series)))
     for name, table in recording.intervals.items():
         lines.append(line(f"{name}", f"{len(table['start_time'])} intervals"))
-        lines += [line(f"  {column}", values(content)) for column, content in table.items()]
+        lines += [line(f"  {column}", values_of(content)) for column, content in table.items()]
     return lines
 
 
@@ -55,15 +56,6 @@ def suggest(path: str | Path, **options: Any) -> list[str]:
         line("Python", f"neurito.load({call})"),
         line("options", f"{shlex.quote(str(path))} {flags}".strip()),
     ]
-
-
-def values(column: np.ndarray) -> str:
-    """The values of a column, in a few words."""
-    column = np.asarray(column)
-    if column.dtype.kind in "iuf" and len(np.unique(column)) > 5:
-        return f"{np.nanmin(column):.6g} to {np.nanmax(column):.6g}"
-    some = np.unique(column.astype(str))
-    return ", ".join(some[:5].tolist()) + (f", ... ({len(some)} values)" if len(some) > 5 else "")
 
 
 def _advice(store: stored.Store) -> list[str]:

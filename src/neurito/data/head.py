@@ -6,9 +6,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from numpy.typing import ArrayLike
 
-from neurito.data.arrays import frozen, once, place, spread
+from neurito.data.arrays import ArrayLike, frozen, once, place, spread
 from neurito.errors import NeuritoError, nearest
 
 Kind = Literal["counts", "continuous"]
@@ -38,6 +37,8 @@ class Head:
         NeuritoError: a shape does not fit; NaN where something is read or scored (say ``missing="nan"`` to
             `Head.of` where NaN means missing); Inf; negative or fractional counts.
     """
+
+    __no_type_check__ = True  # at run time: __post_init__ spreads arrays, or says what is wrong
 
     values: Float32[np.ndarray, "trial time channel"]
     kind: Kind
@@ -137,10 +138,10 @@ def pick(wanted: Any, names: Sequence[str], what: str) -> np.ndarray:
         given = np.atleast_1d(np.asarray(wanted))
         if given.dtype.kind in "UO":
             lookup = {name: i for i, name in enumerate(names)}
-            for name in given:
+            for name in map(str, given):
                 if name not in lookup:
                     raise NeuritoError(f"no {what} {name!r}; {nearest(str(name), names)}")
-            index = np.array([lookup[name] for name in given], int)
+            index = np.array([lookup[str(name)] for name in given], int)
         elif given.dtype == bool:
             if given.shape != (len(names),):
                 raise NeuritoError(

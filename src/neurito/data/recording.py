@@ -64,7 +64,7 @@ class Recording:
         series: sampled signals by name.
         intervals: tables of intervals by name; each has `start_time` and `stop_time`.
         observed: (interval, 2) for each unit: when it was observed; empty = always.
-        epochs: (epoch, 2), when anything was recorded at all; None = from the first to the last spike, or sample.
+        epochs: (epoch, 2), when anything was recorded; None = from the first to the last spike or sample.
     """
 
     source: str

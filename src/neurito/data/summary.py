@@ -22,6 +22,15 @@ def html(trials: Trials) -> str:
     return f"<table>{rows}</table>"
 
 
+def values_of(column: np.ndarray) -> str:
+    """The values of a column, in a few words."""
+    column = np.asarray(column)
+    if column.dtype.kind in "iuf" and len(np.unique(column)) > 5:
+        return f"{np.nanmin(column):.6g} to {np.nanmax(column):.6g}"
+    some = np.unique(column.astype(str))
+    return ", ".join(some[:5].tolist()) + (f", ... ({len(some)} values)" if len(some) > 5 else "")
+
+
 def _facts(trials: Trials) -> Iterator[tuple[str, str]]:
     low, high = int(trials.lengths.min()), int(trials.lengths.max())
     total = float(np.where(trials.exists, trials.dt, 0).sum())
@@ -37,9 +46,7 @@ def _facts(trials: Trials) -> Iterator[tuple[str, str]]:
     if len(trials.session_names) > 1:
         yield "sessions", ", ".join(trials.session_names)
     for name, column in trials.metadata.items():
-        values = np.unique(column)
-        some = ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
-        yield name, f"{len(values)} value{'s' * (len(values) > 1)}: {some}"
+        yield name, values_of(column)
 
 
 def _head(head: Head, trials: Trials) -> str:

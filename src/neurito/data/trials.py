@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
-from numpy.typing import ArrayLike
 
-from neurito.data.arrays import compact, frozen, gather, once, place, spread
+from neurito.data.arrays import ArrayLike, compact, frozen, gather, once, place, spread
 from neurito.data.head import Head, Kind, Missing, pick
 from neurito.errors import NeuritoError, nearest
 
@@ -50,6 +49,8 @@ class Trials:
     Raises:
         NeuritoError: shapes do not fit, widths are not positive, inputs are not finite, nothing exists.
     """
+
+    __no_type_check__ = True  # at run time: __post_init__ spreads arrays, or says what is wrong
 
     heads: Mapping[str, Head]
     dt: Float64[np.ndarray, "trial time"]

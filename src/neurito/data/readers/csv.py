@@ -59,13 +59,14 @@ def read(path: Path, options: Options) -> Trials:
 
 def describe(path: Path) -> list[str]:
     """What is inside."""
-    from neurito.data.describing import line, suggest, values
+    from neurito.data.describing import line, suggest
+    from neurito.data.summary import values_of
 
     table = frame(path)
     time = _named(table, TIMES, None, path)
     lines = [line("table", f"{len(table)} rows, {len(table.columns)} columns")]
     shown = list(table.columns[:12])
-    lines += [line(name, f"{table[name].dtype}, {values(table[name].to_numpy())}") for name in shown]
+    lines += [line(name, f"{table[name].dtype}, {values_of(table[name].to_numpy())}") for name in shown]
     if len(table.columns) > len(shown):
         lines.append(line("...", f"{len(table.columns) - len(shown)} more, to {table.columns[-1]}"))
     return [*lines, *suggest(path, bin_width="" if time else None)]

@@ -50,16 +50,18 @@ def opened(path: Path) -> Iterator[Any]:
     """The file, open for reading, with the reader's own warnings kept quiet."""
     from pynwb import NWBHDF5IO
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
-                yield io.read()
-        except NeuritoError:
-            raise
-        except Exception as error:  # hdmf raises nearly anything on damaged files
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise NeuritoError(f"{path}: is damaged, or no NWB file ({reason}); download it again") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            io = NWBHDF5IO(str(path), "r", load_namespaces=True)
+            file = io.read()
+        with io:
+            yield file
+    except NeuritoError:
+        raise
+    except Exception as error:  # hdmf raises nearly anything on damaged files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise NeuritoError(f"{path}: is damaged, or no NWB file ({reason}); download it again") from error
 
 
 def _recording(path: Path, file: Any, wanted: Sequence[str]) -> Recording:
