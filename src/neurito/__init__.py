@@ -1,3 +1,56 @@
-"""Fit stochastic dynamical systems to neural recordings."""
+"""Fit stochastic dynamical systems to neural recordings.
+
+    import neurito
+
+    trials = neurito.load("session.nwb", bin_width=0.02)
+    run = neurito.fit(neurito.LowRankRNN(rank=3), trials.split(), run="runs/first")
+    posterior = neurito.infer(run, trials)
+
+Public names are imported when they are first used, so that `import neurito` stays quick.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from neurito.core.runtime import start
+    from neurito.data.load import load
+    from neurito.data.trials import Head, Splits, Trials
+    from neurito.errors import NeuritoError, NeuritoWarning
+    from neurito.fit.fitted import Fitted
+    from neurito.fit.run import Run
+    from neurito.fit.trainer import fit
+    from neurito.fit.training import Training
+    from neurito.infer.results import forecast, generate, infer, log_likelihood
+    from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN
+
+_HOMES = {
+    "neurito.core.runtime": ("start",),
+    "neurito.data.load": ("load",),
+    "neurito.data.trials": ("Head", "Splits", "Trials"),
+    "neurito.errors": ("NeuritoError", "NeuritoWarning"),
+    "neurito.fit.fitted": ("Fitted",),
+    "neurito.fit.run": ("Run",),
+    "neurito.fit.trainer": ("fit",),
+    "neurito.fit.training": ("Training",),
+    "neurito.infer.results": ("forecast", "generate", "infer", "log_likelihood"),
+    "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: F822 (found by __getattr__)
+    "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "NeuritoError", "NeuritoWarning", "Run", "Splits",
+    "Training", "Trials", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'neurito' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,1 +1,7 @@
-"""."""
+"""Guides: how the noise is chosen in the light of the data."""
+
+from neurito.core.guides.base import Guide, Kick, Prepared
+from neurito.core.guides.bootstrap import Bootstrap
+from neurito.core.guides.gaussian import Encoded, Optimal
+
+__all__ = ["Bootstrap", "Encoded", "Guide", "Kick", "Optimal", "Prepared"]

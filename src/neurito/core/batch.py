@@ -1,0 +1,90 @@
+"""What the core sees of a recording: arrays on the device, with what is read and what is weighed."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Mask(eqx.Module):
+    """Which channels count in each bin, as the few distinct patterns that occur.
+
+    Everything that costs a factorisation is computed once per pattern. A pattern also fixes the session.
+    """
+
+    pattern: Int[Array, "trial time"]
+    table: Float[Array, "pattern channel"]
+    session: Int[Array, " pattern"]
+
+    def dense(self) -> Float[Array, "trial time channel"]:
+        """One number, 0 or 1, per entry."""
+        return self.table[self.pattern]
+
+
+class Signal(eqx.Module):
+    """One head of the recording: its values (0 where missing) and its two masks."""
+
+    y: Float[Array, "trial time channel"]
+    read: Mask
+    train: Mask | None  # read or scored, what a training likelihood covers; None where that is the same
+
+
+class Batch(eqx.Module):
+    """Trials of one padded shape.
+
+    `exists` is False after a trial's end, `informed` is False after the last bin in which anything is read;
+    either is None where it would be True everywhere. `ids` feed the random keys, so that a trial's noise does not
+    depend on its place; `weight` is 0 for the padding of an incomplete batch.
+    """
+
+    signals: dict[str, Signal]
+    dt: Float[Array, "trial time"]
+    inputs: Float[Array, "trial time input"] | None
+    exists: Bool[Array, "trial time"] | None
+    informed: Bool[Array, "trial time"] | None
+    session: Int[Array, " trial"]
+    ids: Int[Array, " trial"]
+    weight: Float[Array, " trial"]
+
+    @property
+    def n_trials(self) -> int:
+        """Number of trials, padding included."""
+        return self.dt.shape[0]
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins, padding included."""
+        return self.dt.shape[1]
+
+    def take(
+        self, trial: Int[Array, " batch"], first: Int[Array, " batch"], ids: Int[Array, " batch"], bins: int
+    ) -> "Batch":
+        """The windows [first, first + bins) of the given trials; whole trials are windows too."""
+
+        def rows(x: Array) -> Array:
+            if bins == self.n_bins:
+                return x[trial]
+            return jax.vmap(lambda i, f: jax.lax.dynamic_slice_in_dim(x[i], f, bins))(trial, first)
+
+        def masked(mask: Mask) -> Mask:
+            return Mask(rows(mask.pattern), mask.table, mask.session)
+
+        return Batch(
+            {
+                k: Signal(rows(s.y), masked(s.read), None if s.train is None else masked(s.train))
+                for k, s in self.signals.items()
+            },
+            rows(self.dt),
+            None if self.inputs is None else rows(self.inputs),
+            None if self.exists is None else rows(self.exists),
+            None if self.informed is None else rows(self.informed),
+            self.session[trial],
+            ids,
+            self.weight[trial],
+        )
+
+    def lengths(self) -> Int[Array, " trial"]:
+        """Bins that exist in each trial."""
+        if self.exists is None:
+            return jnp.full(self.n_trials, self.n_bins)
+        return self.exists.sum(1)

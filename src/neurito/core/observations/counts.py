@@ -1,0 +1,166 @@
+"""Spike counts: Poisson and negative binomial."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import gammaln
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from neurito.core.batch import Batch, Mask, Signal
+from neurito.core.dynamics.base import Dynamics
+from neurito.core.factors import gather
+from neurito.core.observations.base import LogProb, Observation, over_time
+from neurito.core.observations.links import FLOOR, LINKS
+from neurito.core.observations.readout import Readout
+from neurito.core.parameters import Interval, positive
+
+
+class Counts(Observation):
+    """Counts with mean rate_t = link(eta(z_t)) dt / dt_0, in a bin of width dt; dt_0 is the reference width.
+
+    `exposure` (the ratio dt / dt_0) is only carried where bins differ in width.
+    """
+
+    readout: eqx.AbstractVar[Readout]
+    link: eqx.AbstractVar[str]
+    bin_width: eqx.AbstractVar[float]
+    regular: eqx.AbstractVar[bool]
+
+    @abc.abstractmethod
+    def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
+        """The part of log p that the rate does not touch."""
+
+    @abc.abstractmethod
+    def density(
+        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
+    ) -> Float[Array, "trial particle channel"]:
+        """The rest of log p."""
+
+    def prepare(
+        self,
+        dynamics: Dynamics,
+        batch: Batch,
+        drive: Float[Array, "trial time drive"] | None,
+        signal: Signal,
+        mask: Mask,
+    ) -> tuple[PyTree, LogProb]:
+        """See the base class; the activations of a bin are recomputed, not stored, for the gradient."""
+        context, eta = self.readout.prepare(dynamics, batch, drive)
+        weight = gather(mask.table, mask.pattern)
+        constant = jnp.sum(weight * self.constant(signal.y), -1)
+        weights = None if weight.ndim == 1 else weight
+
+        @jax.checkpoint
+        def log_prob(bin_: tuple[PyTree, Array, Array, Array | None, Array | None], z: Array) -> Array:
+            inner, y, c, w, exposure = bin_
+            rate = self.rate(eta(inner, z), None if exposure is None else exposure[:, None, None])
+            terms = self.density(y[:, None], rate)
+            return c[:, None] + jnp.sum(terms * (weight if w is None else w[:, None]), -1)
+
+        return (context, signal.y, constant, weights, self._exposure(batch)), log_prob
+
+    def rate(self, eta: Float[Array, "..."], exposure: Float[Array, "..."] | None) -> Float[Array, "..."]:
+        """Expected counts per bin."""
+        rate = LINKS[self.link](eta) + FLOOR
+        return rate if exposure is None else rate * exposure
+
+    def _exposure(self, batch: Batch) -> Float[Array, "trial time"] | None:
+        return None if self.regular else batch.dt / self.bin_width
+
+    def mean(
+        self,
+        dynamics: Dynamics,
+        batch: Batch,
+        drive: Float[Array, "trial time drive"] | None,
+        z: Float[Array, "trial time sample latent"],
+    ) -> Float[Array, "trial time sample channel"]:
+        """Expected counts per bin."""
+        context, eta = self.readout.prepare(dynamics, batch, drive)
+        exposure = self._exposure(batch)
+        return self.rate(over_time(context, eta, z), None if exposure is None else exposure[:, :, None, None])
+
+
+class Poisson(Counts):
+    """y_t ~ Poisson(link(eta(z_t))).
+
+    Args:
+        readout: eta.
+        link: exp, softplus or identity (cut at zero).
+        bin_width: the reference bin width dt_0, seconds.
+        regular: whether every bin has that width.
+    """
+
+    readout: Readout
+    link: str = eqx.field(static=True)
+    bin_width: float = eqx.field(static=True)
+    regular: bool = eqx.field(static=True)
+
+    def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
+        """-log y!"""
+        return -gammaln(y + 1)
+
+    def density(
+        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
+    ) -> Float[Array, "trial particle channel"]:
+        """Y log rate - rate."""
+        return y * jnp.log(rate) - rate
+
+    def sample(
+        self, mean: Float[Array, "trial ... channel"], batch: Batch, key: PRNGKeyArray
+    ) -> Float[Array, "trial ... channel"]:
+        """Poisson counts."""
+        return jax.random.poisson(key, mean).astype(mean.dtype)
+
+
+class NegativeBinomial(Counts):
+    """Counts with mean rate and variance rate + rate^2 / r, r a positive number per channel.
+
+    Args:
+        readout: eta.
+        link: exp, softplus or identity (cut at zero).
+        bin_width: the reference bin width dt_0, seconds.
+        regular: whether every bin has that width.
+        channels: number of channels.
+        concentration: r at the start.
+    """
+
+    readout: Readout
+    concentration: Interval
+    link: str = eqx.field(static=True)
+    bin_width: float = eqx.field(static=True)
+    regular: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        readout: Readout,
+        link: str,
+        bin_width: float,
+        regular: bool,
+        channels: int,
+        concentration: float = 10.0,
+    ) -> None:
+        self.readout, self.link, self.bin_width, self.regular = readout, link, bin_width, regular
+        self.concentration = positive(jnp.full(channels, concentration))
+
+    def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
+        """Log Gamma(y + r) - log y! - log Gamma(r)."""
+        r = self.concentration.value
+        return gammaln(y + r) - gammaln(y + 1) - gammaln(r)
+
+    def density(
+        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
+    ) -> Float[Array, "trial particle channel"]:
+        """Y log(rate / (r + rate)) - r log(1 + rate / r)."""
+        r = self.concentration.value
+        return y * jnp.log(rate / (r + rate)) - r * jnp.log1p(rate / r)
+
+    def sample(
+        self, mean: Float[Array, "trial ... channel"], batch: Batch, key: PRNGKeyArray
+    ) -> Float[Array, "trial ... channel"]:
+        """Poisson counts of a Gamma rate."""
+        first, second = jax.random.split(key)
+        r = self.concentration.value
+        rate = mean / r * jax.random.gamma(first, jnp.broadcast_to(r, mean.shape))
+        return jax.random.poisson(second, rate).astype(mean.dtype)

@@ -1,0 +1,102 @@
+"""Parameters with a domain, and parameters by name."""
+
+import fnmatch
+from collections.abc import Iterable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from neurito.errors import NeuritoError, nearest
+
+
+class Interval(eqx.Module):
+    """A number or array confined to (low, high), stored as an unbounded one.
+
+    value = low + (high - low) sigmoid(raw) for a finite `high`, low + exp(raw) for an infinite one.
+    """
+
+    raw: Float[Array, "..."]
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
+
+    def __init__(self, value: Any, low: float = 0.0, high: float = float("inf")) -> None:
+        value = np.asarray(value, float)
+        if not (np.all(value > low) and np.all(value < high)):
+            raise NeuritoError(f"value {value} lies outside ({low}, {high}): start inside")
+        if np.isinf(high):
+            raw = np.log(value - low)
+        else:
+            raw = np.log(value - low) - np.log(high - value)
+        self.raw, self.low, self.high = jnp.asarray(raw, jnp.result_type(float)), low, high
+
+    @property
+    def value(self) -> Float[Array, "..."]:
+        """The number itself, inside its interval."""
+        if np.isinf(self.high):
+            return self.low + jnp.exp(self.raw)
+        return self.low + (self.high - self.low) * jax.nn.sigmoid(self.raw)
+
+
+def positive(value: Any) -> Interval:
+    """A positive parameter that starts at `value`."""
+    return Interval(value)
+
+
+class _Known(eqx.Module):
+    """The value of an `Interval`, worked out once."""
+
+    value: Float[Array, "..."]
+
+
+def resolve(model: PyTree) -> PyTree:
+    """The same model with every bounded parameter replaced by its value, so that a scan need not compute it again."""
+    known = lambda leaf: _Known(leaf.value) if _is_interval(leaf) else leaf  # noqa: E731
+    return jax.tree.map(known, model, is_leaf=_is_interval)
+
+
+def _is_interval(node: Any) -> bool:
+    return isinstance(node, Interval)
+
+
+def name(path: Iterable[Any]) -> str:
+    """The dotted name of a place in a model, as `dynamics.decay`."""
+    return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
+
+
+def parameters(model: PyTree) -> dict[str, np.ndarray]:
+    """Every parameter of a model by its dotted name, bounded ones as the values they stand for."""
+    leaves = jax.tree_util.tree_leaves_with_path(model, is_leaf=_is_interval)
+    return {
+        name(path): np.asarray(leaf.value if _is_interval(leaf) else leaf)
+        for path, leaf in leaves
+        if _is_interval(leaf) or eqx.is_inexact_array(leaf)
+    }
+
+
+def trainable(model: PyTree, fixed: Iterable[str] = ()) -> PyTree:
+    """A tree of booleans: which leaves a fit may change.
+
+    Args:
+        model: any model.
+        fixed: dotted names, with * as wildcard, that keep their value.
+
+    Raises:
+        NeuritoError: a name in `fixed` fits no parameter.
+    """
+    known = list(parameters(model))
+    for pattern in fixed:
+        if not any(_covers(pattern, key) for key in known):
+            raise NeuritoError(f"fixed={pattern!r} names no parameter: {nearest(pattern, known)}")
+
+    def free(path: Any, leaf: Any) -> bool:
+        return eqx.is_inexact_array(leaf) and not any(_covers(p, name(path)) for p in fixed)
+
+    return jax.tree_util.tree_map_with_path(free, model)
+
+
+def _covers(pattern: str, key: str) -> bool:
+    return fnmatch.fnmatchcase(key, pattern) or fnmatch.fnmatchcase(key, pattern + ".*")

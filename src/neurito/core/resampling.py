@@ -1,0 +1,57 @@
+"""Resampling: which particles live on."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+Scheme = Literal["systematic", "multinomial", "none"]
+_COMPARE_ALL = 128  # up to here K^2 comparisons beat a binary search
+
+
+def uniforms(scheme: Scheme, particles: int) -> int:
+    """How many uniform numbers one resampling of a trial uses."""
+    return {"systematic": 1, "multinomial": particles, "none": 0}[scheme]
+
+
+class Weights(NamedTuple):
+    """Weights of one bin's particles, relative to the largest, and what is summed over them.
+
+    Attributes:
+        relative: w / max w, (trial, particle).
+        log_mean: log of the mean weight, (trial,).
+        ess: effective sample size, 1 / sum of squared normalised weights, (trial,).
+    """
+
+    relative: Float[Array, "trial particle"]
+    log_mean: Float[Array, " trial"]
+    ess: Float[Array, " trial"]
+
+
+def weights(log_w: Float[Array, "trial particle"]) -> Weights:
+    """Exponentiates once for everything that needs it; where every weight is zero the log mean is -inf."""
+    top = jax.lax.stop_gradient(log_w.max(-1))
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    relative = jnp.exp(log_w - top[:, None])
+    fixed = jax.lax.stop_gradient(relative)
+    return Weights(relative, top + jnp.log(relative.mean(-1)), fixed.sum(-1) ** 2 / (fixed**2).sum(-1))
+
+
+def ancestors(
+    relative: Float[Array, "trial particle"], uniform: Float[Array, "trial draws"]
+) -> Int[Array, "trial particle"]:
+    """Inverts the cumulative weights at K points: (i + u) / K if one number is given (systematic), else K free ones.
+
+    Each particle's expected number of offspring is K times its weight. Indices carry no gradient.
+
+    Source:
+        Douc, Cappe, Moulines 2005.
+    """
+    particles = relative.shape[-1]
+    cumulative = jnp.cumsum(jax.lax.stop_gradient(relative), -1)
+    points = (jnp.arange(particles) + uniform) / particles if uniform.shape[-1] == 1 else uniform
+    points = points * cumulative[:, -1:]
+    method = "compare_all" if particles <= _COMPARE_ALL else "scan"
+    found = jax.vmap(lambda c, p: jnp.searchsorted(c, p, side="right", method=method))(cumulative, points)
+    return jnp.minimum(found, particles - 1)

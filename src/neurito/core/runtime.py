@@ -1,0 +1,62 @@
+"""The machine: devices, precision, and the compilation cache."""
+
+import os
+import warnings
+from functools import cache
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from neurito.errors import NeuritoError, NeuritoWarning
+
+
+@cache
+def start() -> None:
+    """One XLA device per CPU core, and a cache of compiled programs on disk; called before the first computation.
+
+    XLA runs one program per device, so batches sharded over such devices use all cores. Where JAX has already
+    started, what exists is used. JAX's own settings (JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) come first.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores > 1 and jax.config.jax_num_cpu_devices < 1:
+        try:
+            jax.config.update("jax_num_cpu_devices", cores)
+        except RuntimeError:
+            warnings.warn(
+                f"JAX was started before neurito: {jax.device_count()} device(s) in use, not {cores}; "
+                "import neurito and call neurito.start() first to use all cores",
+                NeuritoWarning,
+                stacklevel=3,
+            )
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurito" / "xla"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return  # a read-only home only costs compile time
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def mesh(devices: int | None = None, platform: str | None = None) -> Mesh:
+    """A one-dimensional mesh over the trial axis.
+
+    Args:
+        devices: how many; None = all.
+        platform: cpu or gpu; None = what JAX prefers.
+
+    Raises:
+        NeuritoError: the platform, or so many devices, are not there.
+    """
+    start()
+    try:
+        found = jax.devices(platform)
+    except RuntimeError as error:
+        raise NeuritoError(
+            f"device={platform!r} was asked for and is not there: use device='cpu', or install JAX for your accelerator"
+        ) from error
+    if devices is not None and not 1 <= devices <= len(found):
+        raise NeuritoError(f"devices={devices}: {len(found)} are there")
+    return Mesh(np.asarray(found[:devices]), ("trial",))

@@ -1,0 +1,323 @@
+"""The one scan: particles move through time under a guide, are weighed, and, if asked, resampled.
+
+Training, filtering, smoothing, likelihoods, forecasts and generation all run through `scan`. For each bin
+
+    (mean, scale) = affine(z)          particles are resampled on log w + evidence known before moving (fully adapted)
+    eps = mu + C xi                    the guide's noise; xi is white and drawn before the scan
+    z   = move(mean, scale, eps)
+    log w += log p(y_t | z) + log N(eps; 0, I) - log N(eps; mu, C C')
+
+For a guide whose evidence is exact the last line is log w += log p(y_t | z_{t-1}).
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from neurito.core import factors
+from neurito.core.batch import Batch, Mask, Signal
+from neurito.core.dynamics.base import Dynamics, Step
+from neurito.core.encoders.base import Encoder
+from neurito.core.guides.base import Guide, Kick
+from neurito.core.observations.base import LogProb, Observation
+from neurito.core.operators import Dense, Diagonal, Scale
+from neurito.core.parameters import resolve
+from neurito.core.resampling import Scheme, Weights, ancestors, uniforms, weights
+from neurito.errors import NeuritoError
+
+Objective = Literal["vsmc", "iwae", "elbo"]
+Covered = Literal["read", "train"]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How particles are used.
+
+    Attributes:
+        particles: K, samples per trial.
+        objective: vsmc (log of mean weights, resampled), iwae (the same without resampling), or elbo (mean of log
+            weights, with the divergence of the noise in closed form).
+        resampling: systematic, multinomial or none.
+        threshold: resample when the effective sample size falls to this share of K; 1 means at every bin.
+        adapted: resample on p(y_t | z_{t-1}) before moving (fully adapted; needs guide='optimal').
+        kl_weight: factor on the divergence in the ELBO; 1 is the bound.
+    """
+
+    particles: int = 16
+    objective: Objective = "vsmc"
+    resampling: Scheme = "systematic"
+    threshold: float = 1.0
+    adapted: bool = False
+    kl_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks what cannot be combined."""
+        if self.particles < 1:
+            raise NeuritoError(f"particles={self.particles}: at least 1 is needed")
+        if not 0 <= self.threshold <= 1:
+            raise NeuritoError(f"threshold={self.threshold}: give a share of the particles between 0 and 1")
+        if self.objective != "vsmc" and self.resampling != "none":
+            raise NeuritoError(
+                f"objective={self.objective!r} is defined without resampling: set resampling='none'"
+            )
+        if self.objective != "elbo" and self.kl_weight != 1:
+            raise NeuritoError(f"kl_weight={self.kl_weight} applies to objective='elbo' only")
+        if self.adapted and self.resampling == "none":
+            raise NeuritoError("adapted=True resamples before moving: set resampling='systematic'")
+
+
+class Model(eqx.Module):
+    """A generative model and its guide.
+
+    Attributes:
+        dynamics: the latent process.
+        heads: an observation model per observed head.
+        guide: how the noise is chosen.
+        encoder: features for the guide, or None.
+    """
+
+    dynamics: Dynamics
+    heads: dict[str, Observation]
+    guide: Guide
+    encoder: Encoder | None
+
+
+class Record(NamedTuple):
+    """Everything that passed, leading axes (time, trial, particle).
+
+    Attributes:
+        z: states.
+        log_w: log weights after weighing, before the next resampling.
+        ancestor: the particle of the bin before from which each one came.
+    """
+
+    z: Float[Array, "time trial particle latent"]
+    log_w: Float[Array, "time trial particle"]
+    ancestor: Int[Array, "time trial particle"]
+
+
+class Outcome(NamedTuple):
+    """What a scan returns.
+
+    Attributes:
+        bound: the objective per trial, nats, summed over bins.
+        increments: its part in each bin, (trial, time); with weights carried over bins, the change of log mean weight.
+        ess: effective sample size in each bin before resampling, (trial, time).
+        record: particles, if recorded.
+    """
+
+    bound: Float[Array, " trial"]
+    increments: Float[Array, "trial time"]
+    ess: Float[Array, "trial time"]
+    record: Record | None
+
+
+class _Bin(NamedTuple):
+    """What the scan reads in one bin (leading axis time, then trial)."""
+
+    step: Step  # of the bin that is left
+    xi: Float[Array, "..."]
+    uniform: Float[Array, "..."]
+    guide: PyTree
+    heads: list[PyTree]
+    exists: Array | None
+
+
+def scan(
+    model: Model,
+    batch: Batch,
+    key: PRNGKeyArray,
+    inference: Inference,
+    *,
+    covered: Covered = "read",
+    record: bool = False,
+) -> Outcome:
+    """Runs K particles through every trial of a batch.
+
+    Args:
+        model: dynamics, heads, guide and encoder.
+        batch: the recording.
+        key: randomness; each trial's noise depends on (key, its id) alone.
+        inference: particles, objective, resampling.
+        covered: which entries weigh the particles: those read (inference, evaluation), or those read or scored (training).
+        record: keep all particles.
+
+    Raises:
+        NeuritoError: a combination that is mathematically impossible.
+    """
+    model = resolve(model)
+    dynamics, K = model.dynamics, inference.particles
+    drive = dynamics.drive(batch.inputs, batch.dt)
+    steps = Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, drive)
+    names = [name for name in model.heads if name in batch.signals]
+
+    known = []
+    for name in names:
+        signal = batch.signals[name]
+        factor = model.heads[name].factor(dynamics, batch, drive, signal, signal.read)
+        if factor is not None:
+            known.append(factor)
+    features = None if model.encoder is None else model.encoder(batch)
+    guide = model.guide.prepare(dynamics, factors.product(known) if known else None, features, batch, steps)
+    same = covered == "read" or all(batch.signals[n].train is None for n in names)
+    exact = model.guide.exact and len(known) == len(names) > 0 and same and inference.objective != "elbo"
+    if inference.adapted and not exact:
+        raise NeuritoError(
+            "adapted=True needs weights known before moving: guide='optimal', heads linear and Gaussian in the state, "
+            "and no entries that are scored but not read"
+        )
+
+    likelihoods: list[LogProb] = []
+    contexts: list[PyTree] = []
+    if not exact:
+        for name in names:
+            signal = batch.signals[name]
+            head = model.heads[name]
+            context, log_prob = head.prepare(dynamics, batch, drive, signal, _mask(signal, covered))
+            likelihoods.append(log_prob)
+            contexts.append(context)
+
+    noise = _noise(dynamics, batch, key, inference)
+
+    def weigh(kick: Kick, xi: Array, eps: Array, heads: list[PyTree], z: Array) -> Array:
+        if exact:
+            assert kick.evidence is not None
+            return kick.evidence
+        prior = -inference.kl_weight * kick.kl() if inference.objective == "elbo" else kick.log_ratio(xi, eps)
+        total = jnp.zeros(z.shape[:-1], z.dtype) + prior
+        for log_prob, context in zip(likelihoods, heads, strict=True):
+            total = total + log_prob(context, z)
+        return total
+
+    # The first bin.
+    mean, scale = dynamics.init(_slice(steps, 0))
+    mean = jnp.broadcast_to(mean, (batch.n_trials, K, mean.shape[-1]))
+    kick = guide.first(mean, scale)
+    eps = kick.draw(noise.first)
+    z = mean + scale @ eps
+    log_w = weigh(kick, noise.first, eps, jax.tree.map(lambda x: x[:, 0], contexts), z)
+    if batch.exists is not None:
+        log_w = jnp.where(batch.exists[:, :1], log_w, 0.0)
+    start = (z, log_w, jnp.zeros(batch.n_trials, z.dtype))
+
+    constant_scale = dynamics.scale(Step(steps.t[:, :1], steps.dt[:, :1], None))
+
+    @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names("mean", "ancestor"))
+    def body(carry: tuple[Array, Array, Array], x: _Bin) -> tuple[tuple[Array, Array, Array], Any]:
+        z, log_w, settled = carry
+        before = weights(log_w)
+        out = (settled + _summed(log_w, before, inference), before.ess)
+        mean, scale = dynamics.affine(z, x.step)
+        mean = checkpoint_name(mean, "mean")
+        scale = scale if constant_scale is None else constant_scale
+        ancestor = jnp.broadcast_to(jnp.arange(K), log_w.shape)
+        old = z
+        if inference.resampling != "none":
+            ahead = None
+            if inference.adapted:
+                # The evidence does not depend on xi, so every particle has one before any is drawn.
+                ahead = guide.rest(x.guide, x.step, z, mean, scale).evidence
+                assert ahead is not None
+                if x.exists is not None:
+                    ahead = jnp.where(x.exists[:, None], ahead, 0.0)
+            score = before if ahead is None else weights(log_w + ahead)
+            due = None if inference.threshold == 1 else score.ess <= inference.threshold * K
+            if x.exists is not None:
+                due = x.exists if due is None else due & x.exists
+            chosen = ancestors(score.relative, x.uniform)
+            ancestor = chosen if due is None else jnp.where(due[:, None], chosen, ancestor)
+            ancestor = checkpoint_name(ancestor, "ancestor")
+            fresh = jnp.zeros_like(log_w) if ahead is None else -_pick(ahead, ancestor)
+            log_w = fresh if due is None else jnp.where(due[:, None], fresh, log_w)
+            settled = settled + (score.log_mean if due is None else jnp.where(due, score.log_mean, 0.0))
+            z, mean, scale = _pick(z, ancestor), _pick(mean, ancestor), _pick_scale(scale, ancestor)
+        kick = guide.rest(x.guide, x.step, z, mean, scale)
+        eps = kick.draw(x.xi)
+        moved = dynamics.move(z, mean, scale, x.step, eps)
+        increment = weigh(kick, x.xi, eps, x.heads, moved)
+        if x.exists is not None:
+            increment = jnp.where(x.exists[:, None], increment, 0.0)
+            moved = jnp.where(x.exists[:, None, None], moved, old)
+        log_w = log_w + increment
+        return (moved, log_w, settled), (out, (moved, log_w, ancestor) if record else None)
+
+    first_kept = (z, log_w, jnp.broadcast_to(jnp.arange(K), log_w.shape)) if record else None
+    xs = _Bin(
+        _left(steps),
+        noise.xi,
+        noise.uniform,
+        jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), guide.context),
+        jax.tree.map(lambda a: jnp.swapaxes(a[:, 1:], 0, 1), contexts),
+        None if batch.exists is None else batch.exists[:, 1:].T,
+    )
+    (z, log_w, settled), ((totals, ess), kept) = jax.lax.scan(body, start, xs)
+    end = weights(log_w)
+    totals = jnp.concatenate([totals, (settled + _summed(log_w, end, inference))[None]]).T
+    ess = jnp.concatenate([ess, end.ess[None]]).T
+    increments = jnp.diff(totals, axis=1, prepend=0.0)
+    if record:
+        assert first_kept is not None
+        kept = Record(*(jnp.concatenate([a[None], b]) for a, b in zip(first_kept, kept, strict=True)))
+    return Outcome(totals[:, -1], increments, ess, kept)
+
+
+def _mask(signal: Signal, covered: Covered) -> Mask:
+    return signal.read if covered == "read" or signal.train is None else signal.train
+
+
+def _summed(
+    log_w: Float[Array, "trial particle"], weights: Weights, inference: Inference
+) -> Float[Array, " trial"]:
+    """Log of the mean weight, or mean of the log weights for the ELBO."""
+    return log_w.mean(-1) if inference.objective == "elbo" else weights.log_mean
+
+
+class _Noise(NamedTuple):
+    first: Float[Array, "trial particle noise"]
+    xi: Float[Array, "time ..."]
+    uniform: Float[Array, "time trial draws"]
+
+
+def _noise(dynamics: Dynamics, batch: Batch, key: PRNGKeyArray, inference: Inference) -> _Noise:
+    """All randomness of a scan, drawn at once; a trial's share depends on the key and its id only."""
+    K, bins = inference.particles, batch.n_bins
+    dtype = batch.dt.dtype
+
+    def one(id_: Int[Array, ""]) -> tuple[Array, Array, Array]:
+        a, b, c = jax.random.split(jax.random.fold_in(key, id_), 3)
+        first = jax.random.normal(a, (K, dynamics.init_noise_dim), dtype)
+        xi = jax.random.normal(b, (bins - 1, K, dynamics.noise_dim), dtype)
+        return first, xi, jax.random.uniform(c, (bins - 1, uniforms(inference.resampling, K)), dtype)
+
+    first, xi, uniform = jax.vmap(one, out_axes=(0, 1, 1))(batch.ids)
+    return _Noise(first, xi, uniform)
+
+
+def _slice(steps: Step, t: int) -> Step:
+    """One bin's step with a particle axis."""
+    return jax.tree.map(lambda a: a[:, t, None], steps)
+
+
+def _left(steps: Step) -> Step:
+    """The steps of bins 1 to T - 1, which the transitions leave, time first, with a particle axis."""
+    return jax.tree.map(lambda a: jnp.swapaxes(a[:, :-1], 0, 1)[:, :, None], steps)
+
+
+def _pick(x: Float[Array, "trial particle ..."], ancestor: Int[Array, "trial particle"]) -> Array:
+    index = ancestor if x.ndim == 2 else ancestor[..., None]
+    return jnp.take_along_axis(x, index, 1, mode="promise_in_bounds")
+
+
+def _pick_scale(scale: Scale, ancestor: Int[Array, "trial particle"]) -> Scale:
+    """Scales that differ between particles follow them."""
+    if isinstance(scale, Diagonal):
+        return Diagonal(_pick(scale.d, ancestor)) if scale.d.ndim == 3 and scale.d.shape[1] > 1 else scale
+    if scale.matrix.ndim == 4 and scale.matrix.shape[1] > 1:
+        return Dense(jnp.take_along_axis(scale.matrix, ancestor[..., None, None], 1))
+    return scale

@@ -1,0 +1,81 @@
+"""From recorded particles to trajectories of the whole trial."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from neurito.core.batch import Batch
+from neurito.core.dynamics.base import Dynamics, Step
+from neurito.core.operators import Diagonal
+from neurito.core.parameters import resolve
+from neurito.core.scan import Inference, Record
+
+
+def trajectories(
+    dynamics: Dynamics, batch: Batch, record: Record, inference: Inference, samples: int, key: PRNGKeyArray
+) -> Float[Array, "trial time sample latent"]:
+    """Equally weighted draws from the posterior over trajectories, given everything read.
+
+    Backward sampling where particles were resampled and the transition has a density with constant, square scale;
+    otherwise the stored ancestry (whose early bins are poor where resampling was frequent).
+
+    Args:
+        dynamics: the process.
+        batch: the recording.
+        record: the particles of a scan.
+        inference: how they were used.
+        samples: number of trajectories.
+        key: for the draws.
+
+    Source:
+        Godsill, Doucet, West, "Monte Carlo smoothing for nonlinear time series", JASA 2004.
+    """
+    dynamics = resolve(dynamics)
+    scale = dynamics.scale(Step(batch.dt[:, :1], batch.dt[:, :1], None))
+    square = dynamics.noise_dim == dynamics.latent_dim and scale is not None
+    last_key, key = jax.random.split(key)
+    final = record.log_w[-1]
+    if inference.objective == "elbo":
+        final = jnp.zeros_like(final)
+    index = _draw(final[:, None], jax.random.uniform(last_key, (batch.n_trials, samples), final.dtype))
+    backward = square and inference.resampling != "none"
+    bins = record.z.shape[0]
+    drive = dynamics.drive(batch.inputs, batch.dt)
+    steps = Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, drive)
+    left = jax.tree.map(lambda a: jnp.swapaxes(a[:, :-1], 0, 1)[:, :, None], steps)
+    alive = None if batch.exists is None else batch.exists[:, 1:].T
+    uniform = jax.random.uniform(key, (bins - 1, batch.n_trials, samples), final.dtype)
+
+    def white(x: Float[Array, "... latent"]) -> Float[Array, "... latent"]:
+        if isinstance(scale, Diagonal):
+            return x / scale.d
+        assert scale is not None
+        return jnp.linalg.solve(scale.matrix, x[..., None])[..., 0]
+
+    def step(carry: tuple[Array, Array], x: tuple[Array, Array, Array, Step, Array, Array | None]):  # type: ignore[no-untyped-def]
+        index, chosen = carry
+        z, log_w, ancestor, step_t, u, here = x
+        if backward:
+            mean, _ = dynamics.affine(z, step_t)
+            gap = white(chosen)[:, :, None] - white(mean)[:, None]
+            new = _draw(log_w[:, None] - 0.5 * jnp.sum(gap**2, -1), u)
+            if here is not None:
+                new = jnp.where(here[:, None], new, index)
+        else:
+            new = jnp.take_along_axis(ancestor, index, 1)
+        chosen = jnp.take_along_axis(z, new[..., None], 1)
+        return (new, chosen), chosen
+
+    end = jnp.take_along_axis(record.z[-1], index[..., None], 1)
+    xs = (record.z[:-1], record.log_w[:-1], record.ancestor[1:], left, uniform, alive)
+    _, earlier = jax.lax.scan(step, (index, end), xs, reverse=True)
+    return jnp.moveaxis(jnp.concatenate([earlier, end[None]]), 0, 1)
+
+
+def _draw(
+    log_p: Float[Array, "trial #sample particle"], u: Float[Array, "trial sample"]
+) -> Int[Array, "trial sample"]:
+    """One particle per sample, with probability proportional to exp(log_p), by inversion."""
+    p = jnp.cumsum(jnp.exp(log_p - log_p.max(-1, keepdims=True)), -1)
+    below = p < (u * p[..., -1])[..., None]
+    return jnp.minimum(below.sum(-1), log_p.shape[-1] - 1)

@@ -1,0 +1,115 @@
+"""A fitted model: its words, its parameters, what it was fitted to; saved and loaded without unpickling."""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from neurito.core.parameters import name, parameters
+from neurito.core.scan import Model
+from neurito.data.files import atomic_write
+from neurito.errors import NeuritoError
+from neurito.models import Layout, Specification, named
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model and where it came from.
+
+    Attributes:
+        specification: the model in words.
+        layout: the recording it fits.
+        model: dynamics, observation, guide, encoder.
+    """
+
+    specification: Specification
+    layout: Layout
+    model: Model
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Every parameter by name, as the value it stands for."""
+        return parameters(self.model)
+
+    def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:
+        """Writes model.safetensors and model.json into a folder that exists."""
+        from safetensors.numpy import save_file
+
+        folder = Path(folder)
+        arrays = {
+            name(p): np.asarray(x)
+            for p, x in jax.tree_util.tree_leaves_with_path(self.model)
+            if eqx.is_array(x)
+        }
+        words = {
+            "format": FORMAT,
+            "model": self.specification.name,
+            "options": dataclasses.asdict(self.specification),
+            "layout": self.layout.to_json(),
+            **provenance,
+        }
+        with atomic_write(folder / "model.safetensors") as path:
+            save_file(arrays, str(path))
+        with atomic_write(folder / "model.json") as path:
+            path.write_text(json.dumps(words, indent=1))
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "Fitted":
+        """Reads what `save` wrote.
+
+        Raises:
+            NeuritoError: a file is missing, cut short, or of a newer format.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise NeuritoError(f"{folder}: no such run folder")
+        for file in ("model.json", "model.safetensors"):
+            if not (folder / file).is_file():
+                raise NeuritoError(f"{folder}: has no {file}; the fit did not finish, run it again to resume")
+        try:
+            words = json.loads((folder / "model.json").read_text())
+            arrays = load_file(str(folder / "model.safetensors"))
+        except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
+            raise NeuritoError(
+                f"{folder}: the saved model is damaged ({error}); fit again or restore it"
+            ) from error
+        if words["format"] > FORMAT:
+            raise NeuritoError(
+                f"{folder}: model format {words['format']} is newer than this neurito reads ({FORMAT}): upgrade"
+            )
+        specification = revive(named(words["model"]), words["options"])
+        layout = Layout.from_json(words["layout"])
+        skeleton = specification.build(layout, jax.random.key(0))
+
+        def fill(path: Any, leaf: Any) -> Any:
+            if not eqx.is_array(leaf):
+                return leaf
+            found = arrays.get(name(path))
+            if found is None or found.shape != leaf.shape:
+                raise NeuritoError(f"{folder}: parameter {name(path)} does not fit the model in model.json")
+            return jnp.asarray(found, leaf.dtype)
+
+        return cls(specification, layout, jax.tree_util.tree_map_with_path(fill, skeleton))
+
+
+def revive(kind: type[Specification], options: dict[str, Any]) -> Specification:
+    """A specification from plain data; lists become tuples, unknown names are an error with the nearest right one."""
+    from neurito.errors import nearest
+
+    known = {f.name for f in dataclasses.fields(kind)}
+    for key in options:
+        if key not in known:
+            raise NeuritoError(f"{kind.name} has no option {key!r}: {nearest(key, known)}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})

@@ -1,0 +1,54 @@
+"""A model's trainable parameters as one vector."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from neurito.core.parameters import trainable
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How the vector is cut; hashable, so that it can be a static argument of a compiled function.
+
+    Attributes:
+        structure: the model's tree.
+        shapes: per array leaf its shape, None for what is not an array.
+        free: per leaf, whether it is in the vector.
+    """
+
+    structure: Any
+    shapes: tuple[tuple[int, ...] | None, ...]
+    free: tuple[bool, ...]
+
+    @classmethod
+    def of(cls, model: PyTree, fixed: tuple[str, ...] = ()) -> "Packing":
+        """The packing of a model, with `fixed` parameters left out of the vector."""
+        leaves, structure = jax.tree.flatten(model)
+        free = jax.tree.leaves(trainable(model, fixed))
+        return cls(structure, tuple(x.shape if eqx.is_array(x) else None for x in leaves), tuple(free))
+
+    def pack(self, model: PyTree) -> tuple[Float[Array, " parameter"], list[Array]]:
+        """The vector, and the leaves that stay out of it."""
+        leaves = jax.tree.leaves(model)
+        inside = [jnp.ravel(x) for x, free in zip(leaves, self.free, strict=True) if free]
+        vector = jnp.concatenate(inside) if inside else jnp.zeros(0)
+        return vector, [x for x, free in zip(leaves, self.free, strict=True) if not free]
+
+    def unpack(self, vector: Float[Array, " parameter"], rest: list[Array]) -> PyTree:
+        """The model again."""
+        leaves, place, others = [], 0, iter(rest)
+        for shape, free in zip(self.shapes, self.free, strict=True):
+            if not free:
+                leaves.append(next(others))
+                continue
+            assert shape is not None
+            size = math.prod(shape)
+            leaves.append(vector[place : place + size].reshape(shape))
+            place += size
+        return jax.tree.unflatten(self.structure, leaves)

@@ -1,0 +1,121 @@
+"""The compiled parts of a fit: a stretch of gradient steps, and the bound of a batch."""
+
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from neurito.core.batch import Batch
+from neurito.core.scan import Inference, scan
+from neurito.errors import NeuritoError, nearest
+from neurito.fit.packing import Packing
+
+
+class State(NamedTuple):
+    """What a gradient step changes."""
+
+    vector: Float[Array, " parameter"]
+    optimiser: PyTree
+
+
+class Rows(NamedTuple):
+    """What a stretch of steps reads: which rows of the data, and at what rate."""
+
+    step: Int[Array, " step"]
+    rate: Float[Array, " step"]
+    trial: Int[Array, "step slot"]
+    first: Int[Array, "step slot"]
+    weight: Float[Array, "step slot"]
+
+
+class Log(NamedTuple):
+    """Per step: the bound in nats per bin, the mean effective sample size (share of K), the gradient's norm."""
+
+    bound: Float[Array, " step"]
+    ess: Float[Array, " step"]
+    gradient: Float[Array, " step"]
+
+
+@cache
+def optimiser(name: str, weight_decay: float, clip: float) -> optax.GradientTransformation:
+    """The named optimiser without its learning rate; one object per choice, so that nothing compiles twice.
+
+    Raises:
+        NeuritoError: there is no such optimiser.
+    """
+    rules = {
+        "radam": lambda: optax.scale_by_radam(),
+        "adam": lambda: optax.scale_by_adam(),
+        "adamw": lambda: optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay)),
+        "sgd": lambda: optax.identity(),
+    }
+    if name not in rules:
+        raise NeuritoError(f"optimiser={name!r}: {nearest(name, rules)}")
+    rule = rules[name]()
+    return optax.chain(optax.clip_by_global_norm(clip), rule) if clip else rule
+
+
+@partial(
+    jax.jit, static_argnames=("packing", "inference", "rule", "bins", "mesh"), donate_argnames=("state",)
+)
+def train(
+    state: State,
+    rest: list[Array],
+    data: Batch,
+    rows: Rows,
+    key: PRNGKeyArray,
+    *,
+    packing: Packing,
+    inference: Inference,
+    rule: Any,
+    bins: int,
+    mesh: Mesh,
+) -> tuple[State, Log]:
+    """Many gradient steps; each device takes its share of every batch, and one sum joins them.
+
+    The loss is minus the bound per bin: sums over trials are joined before they are divided, which is right for trials
+    of unequal length too.
+    """
+
+    def whole(
+        state: State, rest: list[Array], data: Batch, rows: Rows, key: PRNGKeyArray
+    ) -> tuple[State, Log]:
+        place = jax.lax.axis_index("trial") * rows.trial.shape[1]
+
+        def loss(vector: Array, batch: Batch, key: PRNGKeyArray) -> tuple[Array, Array]:
+            out = scan(packing.unpack(vector, rest), batch, key, inference, covered="train")
+            counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
+            lengths = batch.lengths() * batch.weight
+            share = (out.ess / inference.particles).mean(1) * lengths
+            return -counted, jnp.stack([lengths.sum().astype(counted.dtype), share.sum()])
+
+        def step(state: State, row: Rows) -> tuple[State, Log]:
+            slots = place + jnp.arange(row.trial.shape[0], dtype=jnp.int32)
+            batch = data.take(row.trial, row.first, slots, bins)
+            batch = replace(batch, weight=row.weight.astype(batch.weight.dtype))
+            (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(
+                state.vector, batch, jax.random.fold_in(key, row.step)
+            )
+            joined = jax.lax.psum(jnp.concatenate([gradient, value[None], extra]), "trial")
+            total = joined[-2]
+            gradient, value = joined[:-3] / total, joined[-3] / total
+            update, inner = rule.update(gradient, state.optimiser, state.vector)
+            vector = optax.apply_updates(state.vector, -row.rate.astype(update.dtype) * update)
+            return State(vector, inner), Log(-value, joined[-1] / total, jnp.linalg.norm(gradient))
+
+        return jax.lax.scan(step, state, rows)
+
+    own = PartitionSpec(None, "trial")
+    all_ = PartitionSpec()
+    return jax.shard_map(
+        whole,
+        mesh=mesh,
+        in_specs=(all_, all_, all_, Rows(all_, all_, own, own, own), all_),
+        out_specs=all_,
+        check_vma=False,
+    )(state, rest, data, rows, key)

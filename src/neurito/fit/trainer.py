@@ -1,0 +1,272 @@
+"""The training loop."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from neurito.core import runtime
+from neurito.core.batch import Batch
+from neurito.data.trials import Splits, Trials
+from neurito.errors import NeuritoError
+from neurito.fit import checkpoint, steps
+from neurito.fit.drawing import Sampler
+from neurito.fit.fitted import Fitted
+from neurito.fit.packing import Packing
+from neurito.fit.prepare import padded, to_batch
+from neurito.fit.progress import Progress
+from neurito.fit.run import Run, configuration, write_json
+from neurito.fit.training import Training
+from neurito.models import Layout, Specification
+
+_GIVE_UP = 8  # restorations in a row
+
+
+def fit(
+    specification: Specification,
+    trials: Trials | Splits,
+    validation: Trials | None = None,
+    *,
+    run: str | Path | None = None,
+    training: Training | None = None,
+    progress: bool | None = None,
+    provenance: dict[str, Any] | None = None,
+    **options: Any,
+) -> Run:
+    """Fits a model to a recording.
+
+    Maximises the bound per bin over everything read or scored in the training trials, and keeps the parameters with
+    the best validation score. The same call on the same run folder resumes where it was, to the same numbers.
+
+    Args:
+        specification: the model in words, for instance `LowRankRNN(rank=3)`.
+        trials: training trials, or all three parts of `Trials.split`.
+        validation: validation trials, which share no bin with the training trials; None = no selection.
+        run: folder for configuration, history, checkpoint and model; None = nothing is written.
+        training: options; or give them by name.
+        progress: None = a bar on a terminal, lines elsewhere; False = nothing.
+        provenance: plain data that the saved model carries along (data file, its hash).
+        **options: fields of `Training`.
+
+    Raises:
+        NeuritoError: options or data do not fit; the fit diverges whatever the step.
+    """
+    if isinstance(trials, Splits):
+        trials, validation = trials.train, trials.validation if validation is None else validation
+    training = dataclasses.replace(training or Training(), **_checked(options))
+    if validation is not None:
+        _disjoint(trials, validation)
+    job = _Job(specification, trials, validation, training, progress)
+    return job.run(None if run is None else Path(run), provenance or {})
+
+
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    from neurito.errors import nearest
+
+    known = [f.name for f in dataclasses.fields(Training)]
+    for key in options:
+        if key not in known:
+            raise NeuritoError(f"fit has no option {key!r}: {nearest(key, known)}")
+    return options
+
+
+def _disjoint(train: Trials, other: Trials) -> None:
+    """Raises NeuritoError if two parts share a bin of the same trial."""
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for id_, origin, length in zip(train.ids, train.origin, train.lengths, strict=True):
+        spans.setdefault(int(id_), []).append((int(origin), int(origin + length)))
+    for id_, origin, length in zip(other.ids, other.origin, other.lengths, strict=True):
+        for start, end in spans.get(int(id_), []):
+            if start < origin + length and origin < end:
+                raise NeuritoError(
+                    f"training and validation share trial {id_} (bins {max(start, origin)} to "
+                    f"{min(end, origin + length) - 1}): split the recording with Trials.split"
+                )
+
+
+class _Job:
+    """One fit in progress."""
+
+    def __init__(
+        self,
+        specification: Specification,
+        trials: Trials,
+        validation: Trials | None,
+        training: Training,
+        progress: bool | None,
+    ) -> None:
+        self.mesh = runtime.mesh(training.devices or None, training.device or None)
+        self.specification, self.training = specification, training
+        self.layout = Layout.of(trials)
+        self.inference = specification.inference()
+        head = specification.observed(self.layout)
+        if validation is not None:
+            self.layout.check(validation, (head,))
+        seed_model, self.key, self.key_score = jax.random.split(jax.random.key(training.seed), 3)
+        model = specification.build(self.layout, seed_model)
+        self.packing = Packing.of(model, specification.fixed)
+        vector, rest = self.packing.pack(model)
+        self.rule = steps.optimiser(training.optimiser, training.weight_decay, training.clip)
+        self.sampler = Sampler.of(
+            trials.lengths,
+            training.window,
+            training.windows_per_epoch,
+            training.batch_size,
+            self.mesh.size,
+            training.seed,
+        )
+        self.bins = training.window or trials.n_bins
+        stretch = training.steps_per_call
+        self.total = -(-training.epochs * self.sampler.steps_per_epoch // stretch) * stretch
+        self.everywhere = NamedSharding(self.mesh, PartitionSpec())
+        self.rest = self.put(rest)
+        self.state: steps.State = self.put(steps.State(vector, self.rule.init(vector)))
+        data = to_batch(trials, [head], padded(trials.n_trials))
+        if training.window and (trials.lengths >= training.window).all() and data.exists is not None:
+            data = dataclasses.replace(data, exists=None)  # no window reaches beyond a trial's end
+        self.data: Batch = self.put(data)
+        self.validation = validation
+        self.identity = {
+            **configuration(specification, training),
+            "data": trials.fingerprint(),
+            "validation": None if validation is None else validation.fingerprint(),
+        }
+        self.progress = progress
+        self.head = head
+
+    def put(self, tree: Any) -> Any:
+        """Copies to every device of the mesh, so that the first call compiles for all that follow."""
+        return jax.device_put(tree, self.everywhere)
+
+    def fitted(self, vector: Any) -> Fitted:
+        """The model of a parameter vector."""
+        return Fitted(self.specification, self.layout, self.packing.unpack(jnp.asarray(vector), self.rest))
+
+    def run(self, folder: Path | None, provenance: dict[str, Any]) -> Run:
+        training, stretch = self.training, self.training.steps_per_call
+        notes: dict[str, Any] = {
+            "step": 0, "attempt": 0, "scale": 1.0, "best": None, "since": 0, "seconds": 0.0, "history": [],
+        }  # fmt: skip
+        best = np.asarray(self.state.vector)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            found = checkpoint.load(folder, self.state, self.identity)
+            if found is not None:
+                self.state, best, notes = self.put(found.state), found.best, found.notes
+            write_json(folder / "config.json", {**self.identity, **provenance})
+        show = Progress(self.total, notes["step"], self.progress)
+        if notes["step"]:
+            show.say(f"resuming at step {notes['step']} of {self.total}")
+        between = max(self.total // stretch // training.evaluations, 1) * stretch
+        good = jax.tree.map(np.asarray, self.state)
+        failures, clock = 0, time.monotonic() - notes["seconds"]
+
+        def save() -> None:
+            if folder is not None:
+                notes["seconds"] = time.monotonic() - clock
+                checkpoint.Checkpoint(good, best, notes).save(folder, self.identity)
+
+        try:
+            while notes["step"] < self.total and not self._patient_enough(notes):
+                log = self._stretch(notes)
+                if not np.isfinite(log.bound).all() or not np.isfinite(log.gradient).all():
+                    failures += 1
+                    notes["attempt"] += 1
+                    notes["scale"] *= 0.5
+                    if failures > _GIVE_UP:
+                        raise NeuritoError(
+                            f"the fit diverges at step {notes['step']} even at {notes['scale']:.3g} times the learning "
+                            "rate: lower learning_rate, set clip=1, or look at the data's scale"
+                        )
+                    show.say(
+                        f"step {notes['step']}: the bound is not finite; restored the last good state, "
+                        f"learning rate now {notes['scale']:.3g} of the schedule"
+                    )
+                    self.state = self.put(good)
+                    continue
+                failures = 0
+                notes["step"] += stretch
+                good = jax.tree.map(np.asarray, self.state)
+                score = None
+                if notes["step"] % between == 0 or notes["step"] >= self.total:
+                    score = self._score()
+                    if score is None or notes["best"] is None or score > notes["best"]:
+                        best, notes["best"], notes["since"] = good.vector, score, 0
+                    else:
+                        notes["since"] += 1
+                    notes["history"].append(
+                        {
+                            "step": notes["step"],
+                            "seconds": time.monotonic() - clock,
+                            "learning_rate": float(
+                                notes["scale"] * training.rates(notes["step"] - 1, 1, self.total)[0]
+                            ),
+                            "bound": float(log.bound.mean()),
+                            "score": float("nan") if score is None else score,
+                            "ess": float(log.ess.mean()),
+                            "gradient": float(log.gradient.mean()),
+                        }
+                    )
+                    save()
+                show.update(notes["step"], float(log.bound.mean()), notes["best"], float(log.ess.mean()))
+        except KeyboardInterrupt:
+            save()
+            where = "" if folder is None else f"; the same command resumes it from {folder}"
+            show.say(f"stopped at step {notes['step']} of {self.total}{where}")
+            if folder is None:
+                raise
+        finally:
+            show.close()
+        run = Run(self.fitted(best), training, notes["history"], folder)
+        if folder is not None:
+            run.save(folder, data=self.identity["data"], **provenance)
+        return run
+
+    def _patient_enough(self, notes: dict[str, Any]) -> bool:
+        return bool(self.training.patience and notes["since"] >= self.training.patience)
+
+    def _stretch(self, notes: dict[str, Any]) -> steps.Log:
+        """One compiled call; the state moves on."""
+        first, count = notes["step"], self.training.steps_per_call
+        rates = notes["scale"] * self.training.rates(first, count, self.total)
+        draw = self.sampler.draw(first, count)
+        rows = steps.Rows(
+            jnp.arange(first, first + count, dtype=jnp.int32),
+            jnp.asarray(rates, self.state.vector.dtype),
+            *(jnp.asarray(x) for x in draw),
+        )
+        key = jax.random.fold_in(self.key, notes["attempt"])
+        self.state, log = steps.train(
+            self.state,
+            self.rest,
+            self.data,
+            rows,
+            self.put(key),
+            packing=self.packing,
+            inference=self.inference,
+            rule=self.rule,
+            bins=self.bins,
+            mesh=self.mesh,
+        )
+        return jax.tree.map(np.asarray, log)
+
+    def _score(self) -> float | None:
+        """What selects: higher is better; None without selection."""
+        if self.validation is None or self.training.score == "none":
+            return None
+        from neurito.infer import results
+
+        fitted = self.fitted(self.state.vector)
+        if self.training.score == "bound":
+            return results.bound_per_bin(
+                fitted, self.validation, key=self.key_score, covered="train", mesh=self.mesh
+            )
+        from neurito.evaluation.bits import co_bps
+
+        expected = results.expected_counts(fitted, self.validation, key=self.key_score, mesh=self.mesh)
+        return float(co_bps(expected, self.validation, self.head))

@@ -1,0 +1,23 @@
+"""Inference with a fitted model."""
+
+from neurito.infer.results import (
+    Generated,
+    bound_per_bin,
+    expected_counts,
+    extended,
+    forecast,
+    generate,
+    infer,
+    log_likelihood,
+)
+
+__all__ = [
+    "Generated",
+    "bound_per_bin",
+    "expected_counts",
+    "extended",
+    "forecast",
+    "generate",
+    "infer",
+    "log_likelihood",
+]

@@ -1,0 +1,135 @@
+"""What the core computes of a batch of trials, compiled once and sharded over devices."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from neurito.core.batch import Batch
+from neurito.core.guides import Bootstrap
+from neurito.core.scan import Covered, Inference, Model, scan
+from neurito.core.smoothing import trajectories
+
+
+class Bound(NamedTuple):
+    """Per trial (trial, ...): the bound in nats, its part in each bin, the effective sample size in each bin."""
+
+    bound: Float[Array, " trial"]
+    increments: Float[Array, "trial time"]
+    ess: Float[Array, "trial time"]
+
+
+class Posterior(NamedTuple):
+    """Per trial: samples of the latents, expected counts (or means) of every channel, and the bound.
+
+    Attributes:
+        bound: as `Bound`.
+        z: (trial, time, sample, latent).
+        mean: E[y | data], averaged over samples, (trial, time, channel).
+        quantiles: of the expected counts over samples, (trial, time, quantile, channel), empty without `levels`.
+        filtered: mean and standard deviation of the filter, (trial, time, latent, 2).
+        unique: distinct particles that the samples descend from in each bin, (trial, time).
+    """
+
+    bound: Bound
+    z: Float[Array, "trial time sample latent"]
+    mean: Float[Array, "trial time channel"]
+    quantiles: Float[Array, "trial time quantile channel"]
+    filtered: Float[Array, "trial time latent 2"]
+
+
+@partial(jax.jit, static_argnames=("static", "inference", "covered", "mesh"))
+def bound(
+    arrays: Any,
+    data: Batch,
+    rows: Int[Array, " trial"],
+    key: PRNGKeyArray,
+    *,
+    static: Any,
+    inference: Inference,
+    covered: Covered,
+    mesh: Mesh,
+) -> Bound:
+    """The bound of the given trials."""
+
+    def own(arrays: Any, data: Batch, rows: Array, key: PRNGKeyArray) -> Bound:
+        out = scan(static.join(arrays), _rows(data, rows), key, inference, covered=covered)
+        return Bound(out.bound, out.increments, out.ess)
+
+    return _sharded(own, mesh)(arrays, data, rows, key)
+
+
+@partial(jax.jit, static_argnames=("static", "inference", "samples", "head", "levels", "mesh"))
+def posterior(
+    arrays: Any,
+    data: Batch,
+    rows: Int[Array, " trial"],
+    key: PRNGKeyArray,
+    *,
+    static: Any,
+    inference: Inference,
+    samples: int,
+    head: str,
+    levels: tuple[float, ...],
+    mesh: Mesh,
+) -> Posterior:
+    """Filters, smooths and predicts the given trials from what is read of them."""
+
+    def own(arrays: Any, data: Batch, rows: Array, key: PRNGKeyArray) -> Posterior:
+        model: Model = static.join(arrays)
+        batch = _rows(data, rows)
+        forward, backward = jax.random.split(key)
+        out = scan(model, batch, forward, inference, record=True)
+        assert out.record is not None
+        z = trajectories(model.dynamics, batch, out.record, inference, samples, backward)
+        drive = model.dynamics.drive(batch.inputs, batch.dt)
+        expected = model.heads[head].mean(model.dynamics, batch, drive, z)
+        if levels:
+            quantiles = jnp.moveaxis(jnp.quantile(expected, jnp.asarray(levels), axis=2), 0, 2)
+        else:
+            quantiles = jnp.zeros((*expected.shape[:2], 0, expected.shape[-1]))
+        w = jax.nn.softmax(out.record.log_w, -1)[..., None]
+        mean = (w * out.record.z).sum(2)
+        sd = jnp.sqrt((w * (out.record.z - mean[:, :, None]) ** 2).sum(2))
+        filtered = jnp.swapaxes(jnp.stack([mean, sd], -1), 0, 1)
+        return Posterior(Bound(out.bound, out.increments, out.ess), z, expected.mean(2), quantiles, filtered)
+
+    return _sharded(own, mesh)(arrays, data, rows, key)
+
+
+@partial(jax.jit, static_argnames=("static", "head", "noise"))
+def generate(
+    arrays: Any,
+    data: Batch,
+    key: PRNGKeyArray,
+    *,
+    static: Any,
+    head: str,
+    noise: bool,
+) -> tuple[Array, Array, Array]:
+    """Draws from the model itself: latents, expected counts and observations of every trial of a batch.
+
+    The same scan with the prior as guide and nothing to weigh.
+    """
+    model: Model = static.join(arrays)
+    free = Model(model.dynamics, model.heads, Bootstrap(), None)
+    first, second = jax.random.split(key)
+    out = scan(free, data, first, Inference(particles=1, objective="iwae", resampling="none"), record=True)
+    assert out.record is not None
+    z = jnp.moveaxis(out.record.z, 0, 1)
+    drive = model.dynamics.drive(data.inputs, data.dt)
+    mean = model.heads[head].mean(model.dynamics, data, drive, z)[:, :, 0]
+    y = model.heads[head].sample(mean, data, second) if noise else mean
+    return z[:, :, 0], mean, y
+
+
+def _rows(data: Batch, rows: Int[Array, " trial"]) -> Batch:
+    return data.take(rows, jnp.zeros_like(rows), rows, data.n_bins)
+
+
+def _sharded(own: Any, mesh: Mesh) -> Any:
+    each, all_ = PartitionSpec("trial"), PartitionSpec()
+    return jax.shard_map(own, mesh=mesh, in_specs=(all_, all_, each, all_), out_specs=each, check_vma=False)

@@ -1,0 +1,388 @@
+"""What a fitted model says about a recording: latents, rates, likelihoods, forecasts, simulations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Float, PRNGKeyArray
+
+from neurito.core import runtime
+from neurito.core.batch import Batch
+from neurito.core.scan import Covered, Inference
+from neurito.data.trials import Head, Trials
+from neurito.errors import NeuritoError
+from neurito.fit.fitted import Fitted
+from neurito.fit.prepare import padded, to_batch
+from neurito.infer import posterior as compiled
+
+_CHUNK = 64  # trials at a time
+_LEVELS = (0.025, 0.5, 0.975)
+
+
+@dataclass(frozen=True)
+class _Static:
+    """A model without its arrays; hashable."""
+
+    structure: Any
+
+    def join(self, arrays: Any) -> Any:
+        return jax.tree.unflatten(self.structure, arrays)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """A fitted model and a recording on the device."""
+
+    fitted: Fitted
+    trials: Trials
+    inference: Inference
+    mesh: Mesh
+
+    @cached_property
+    def head(self) -> str:
+        return self.fitted.specification.observed(self.fitted.layout)
+
+    @cached_property
+    def data(self) -> Batch:
+        self.fitted.layout.check(self.trials, (self.head,))
+        return to_batch(self.trials, [self.head], padded(self.trials.n_trials))
+
+    @cached_property
+    def split(self) -> tuple[list[Any], _Static]:
+        leaves, structure = jax.tree.flatten(self.fitted.model)
+        return leaves, _Static(structure)
+
+    def chunks(self) -> Iterator[tuple[slice, Any]]:
+        """Rows of the data, the same number each time (the last trials may be computed twice)."""
+        n = self.trials.n_trials
+        size = -(-min(_CHUNK, padded(n)) // self.mesh.size) * self.mesh.size
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            yield (
+                slice(start, stop),
+                jnp.asarray(np.minimum(np.arange(start, start + size), n - 1), jnp.int32),
+            )
+
+
+def _engine(fitted: Fitted, trials: Trials, particles: int | None, mesh: Mesh | None) -> _Engine:
+    runtime.start()
+    inference = fitted.specification.inference()
+    inference = replace(inference, particles=particles or inference.particles)
+    trials = _with_known_sessions(fitted, trials)
+    return _Engine(fitted, trials, inference, mesh or runtime.mesh())
+
+
+def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:
+    """The trials with sessions numbered as in the model."""
+    known = fitted.layout.sessions
+    if trials.session_names == known or len(known) == 1:
+        return trials
+    fitted.layout.check(trials, (fitted.specification.observed(fitted.layout),))
+    number = np.array([known.index(name) for name in trials.session_names])
+    return replace(trials, session=number[trials.session], session_names=known)
+
+
+def log_likelihood(
+    fitted: Fitted,
+    trials: Trials,
+    *,
+    key: PRNGKeyArray,
+    covered: Covered = "read",
+    particles: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[np.ndarray, " trial"]:
+    """The bound on log p(y) of each trial, nats; it tightens with the number of particles.
+
+    Args:
+        fitted: the model.
+        trials: the recording.
+        key: randomness.
+        covered: the entries that are read, or (train) those read or scored, of which the guide sees the read ones.
+        particles: K; None = as in training.
+        mesh: devices.
+    """
+    engine = _engine(fitted, trials, particles, mesh)
+    if (
+        not engine.fitted.model.guide.exact
+        or covered == "read"
+        or engine.data.signals[engine.head].train is None
+    ):
+        inference = engine.inference
+    else:
+        inference = replace(engine.inference, adapted=False)
+    arrays, static = engine.split
+    out = np.zeros(trials.n_trials)
+    for rows, index in engine.chunks():
+        got = compiled.bound(
+            arrays,
+            engine.data,
+            index,
+            key,
+            static=static,
+            inference=inference,
+            covered=covered,
+            mesh=engine.mesh,
+        )
+        out[rows] = np.asarray(got.bound)[: rows.stop - rows.start]
+    return out
+
+
+def bound_per_bin(
+    fitted: Fitted,
+    trials: Trials,
+    *,
+    key: PRNGKeyArray,
+    covered: Covered = "read",
+    particles: int | None = None,
+    mesh: Mesh | None = None,
+) -> float:
+    """The bound of all trials over their bins, nats per bin."""
+    total = log_likelihood(fitted, trials, key=key, covered=covered, particles=particles, mesh=mesh).sum()
+    return float(total / trials.lengths.sum())
+
+
+def expected_counts(
+    fitted: Fitted,
+    trials: Trials,
+    *,
+    key: PRNGKeyArray,
+    samples: int = 64,
+    particles: int | None = None,
+    mesh: Mesh | None = None,
+) -> Float[np.ndarray, "trial time channel"]:
+    """Posterior mean of every channel given what is read: expected counts per bin, or the signal's unit."""
+    engine = _engine(fitted, trials, particles, mesh)
+    out = np.zeros(trials.heads[engine.head].values.shape, np.float32)
+    for rows, got in _posteriors(engine, key, samples, ()):
+        out[rows] = got.mean
+    return out
+
+
+def _posteriors(
+    engine: _Engine, key: PRNGKeyArray, samples: int, levels: tuple[float, ...]
+) -> Iterator[tuple[slice, compiled.Posterior]]:
+    arrays, static = engine.split
+    for rows, index in engine.chunks():
+        got = compiled.posterior(
+            arrays, engine.data, index, key, static=static, inference=engine.inference, samples=samples,
+            head=engine.head, levels=levels, mesh=engine.mesh,
+        )  # fmt: skip
+        yield rows, jax.tree.map(lambda x, r=rows: np.asarray(x)[: r.stop - r.start], got)
+
+
+def infer(
+    fitted: Fitted,
+    trials: Trials,
+    *,
+    samples: int = 64,
+    particles: int | None = None,
+    seed: int = 0,
+    keep_samples: int = 0,
+    quantiles: tuple[float, ...] = _LEVELS,
+    mesh: Mesh | None = None,
+) -> Any:
+    """The posterior of every trial given what is read, as an xarray Dataset.
+
+    Args:
+        fitted: the model.
+        trials: the recording; bins in which nothing is read are smoothed over or forecast.
+        samples: trajectories per trial.
+        particles: K; None = as in training.
+        seed: of the particles.
+        keep_samples: latent trajectories per trial to keep in the result (rates in samples would not fit).
+        quantiles: of latents and rates over samples.
+        mesh: devices.
+
+    Returns:
+        Dataset over (trial, time, latent, channel, quantile, sample): latent_mean, latent_sd, latent_quantile, filtered,
+        filtered_sd, rate_mean (spikes/s for counts, else the signal's unit), rate_quantile, log_likelihood (nats), ess
+        (share of K), optionally latent_sample. NaN after a trial's end.
+    """
+    import xarray as xr
+
+    engine = _engine(fitted, trials, particles, mesh)
+    n, bins = trials.exists.shape
+    latents = engine.fitted.model.dynamics.latent_dim
+    layout = fitted.layout.heads[engine.head]
+    counts = layout.kind == "counts"
+    per_second = (1 / trials.dt[..., None]) if counts else np.ones((1, 1, 1))
+    shapes = {
+        "latent_mean": (latents,), "latent_sd": (latents,), "latent_quantile": (len(quantiles), latents),
+        "filtered": (latents,), "filtered_sd": (latents,), "rate_mean": (layout.channels,),
+        "rate_quantile": (len(quantiles), layout.channels), "ess": (),
+    }  # fmt: skip
+    if keep_samples:
+        shapes["latent_sample"] = (keep_samples, latents)
+    out = {name: np.full((n, bins, *shape), np.nan, np.float32) for name, shape in shapes.items()}
+    likelihood = np.zeros(n)
+    for rows, got in _posteriors(engine, jax.random.key(seed), max(samples, keep_samples), quantiles):
+        here = trials.exists[rows]
+        scale = per_second[rows] if counts else per_second
+        found = {
+            "latent_mean": got.z.mean(2),
+            "latent_sd": got.z.std(2),
+            "latent_quantile": np.moveaxis(np.quantile(got.z, quantiles, axis=2), 0, 2),
+            "filtered": got.filtered[..., 0],
+            "filtered_sd": got.filtered[..., 1],
+            "rate_mean": got.mean * scale,
+            "rate_quantile": got.quantiles * (scale[:, :, None] if counts else 1),
+            "ess": got.bound.ess / engine.inference.particles,
+        }
+        if keep_samples:
+            found["latent_sample"] = got.z[:, :, :keep_samples]
+        for name, value in found.items():
+            out[name][rows] = np.where(here.reshape(*here.shape, *(1,) * (value.ndim - 2)), value, np.nan)
+        likelihood[rows] = got.bound.bound
+    tails = {
+        "latent_mean": ("latent",), "latent_sd": ("latent",), "latent_quantile": ("quantile", "latent"),
+        "filtered": ("latent",), "filtered_sd": ("latent",), "rate_mean": ("channel",),
+        "rate_quantile": ("quantile", "channel"), "ess": (), "latent_sample": ("sample", "latent"),
+    }  # fmt: skip
+    data = {name: (("trial", "time", *tails[name]), value) for name, value in out.items()}
+    unit = "spikes/s" if counts else layout.unit
+    dataset = xr.Dataset(
+        {**data, "log_likelihood": ("trial", likelihood)},
+        coords={"trial": trials.ids, "channel": list(layout.names), "quantile": list(quantiles)},
+        attrs={
+            "model": fitted.specification.name,
+            "samples": samples,
+            "particles": engine.inference.particles,
+            "seed": seed,
+        },
+    )
+    if trials.regular:
+        dataset = dataset.assign_coords(time=("time", trials.time[0], {"units": "s"}))
+    dataset["rate_mean"].attrs["units"] = dataset["rate_quantile"].attrs["units"] = unit
+    dataset["log_likelihood"].attrs["units"] = "nats"
+    return dataset
+
+
+def forecast(fitted: Fitted, trials: Trials, bins: int, *, inputs: Any = None, **options: Any) -> Any:
+    """The posterior of the trials, and of `bins` more bins in which nothing is read.
+
+    Args:
+        fitted: the model.
+        trials: the recording so far; all trials of one length.
+        bins: how many bins past the end.
+        inputs: inputs of those bins (trial, bins, input), or what broadcasts to it; needed if the model has inputs.
+        **options: as in `infer`.
+
+    Returns:
+        As `infer`, with time going on past the end of the recording.
+    """
+    if bins < 1:
+        raise NeuritoError(f"forecast of {bins} bins: at least 1 is needed")
+    return infer(fitted, extended(trials, bins, inputs), **options)
+
+
+def extended(trials: Trials, bins: int, inputs: Any = None) -> Trials:
+    """Trials with `bins` empty bins after their end, to be forecast.
+
+    Raises:
+        NeuritoError: trials of unequal length, or inputs missing for the new bins.
+    """
+    if not trials.exists.all():
+        raise NeuritoError(
+            "forecasts start at one bin for all trials, and these differ in length: select(time=...) first"
+        )
+    n = trials.n_trials
+
+    def longer(array: np.ndarray, fill: float | bool) -> np.ndarray:
+        return np.concatenate([array, np.full((n, bins, *array.shape[2:]), fill, array.dtype)], 1)
+
+    heads = {
+        name: Head(
+            longer(h.values, np.nan), h.kind, longer(h.read, False), longer(h.score, False), h.names, h.unit
+        )
+        for name, h in trials.heads.items()
+    }
+    if trials.inputs is not None:
+        if inputs is None:
+            raise NeuritoError(
+                f"the recording has inputs {trials.input_names}: give inputs= for the {bins} new bins"
+            )
+        new = np.broadcast_to(np.asarray(inputs, np.float32), (n, bins, trials.inputs.shape[2]))
+        inputs = np.concatenate([trials.inputs, new], 1)
+    dt = np.concatenate([trials.dt, np.repeat(trials.dt[:, -1:], bins, 1)], 1)
+    exists = longer(np.asarray(trials.exists), True)
+    return replace(trials, heads=heads, dt=dt, exists=exists, inputs=inputs)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Draws from a fitted model.
+
+    Attributes:
+        trials: observations as a recording.
+        latents: (trial, time, latent).
+        mean: expected counts per bin or the signal's mean, (trial, time, channel).
+    """
+
+    trials: Trials
+    latents: np.ndarray
+    mean: np.ndarray
+
+
+def generate(
+    fitted: Fitted,
+    n_trials: int,
+    bins: int,
+    *,
+    inputs: Any = None,
+    burn_in: int = 0,
+    seed: int = 0,
+    observation_noise: bool = True,
+    session: int = 0,
+) -> Generated:
+    """Simulates the fitted model: the same scan under the prior.
+
+    Args:
+        fitted: the model.
+        n_trials: number of trials.
+        bins: bins of each.
+        inputs: (trial, burn_in + bins, input), or what broadcasts to it; needed if the model has inputs.
+        burn_in: bins to drop at the start.
+        seed: of the draws.
+        observation_noise: draw observations; otherwise give their means.
+        session: whose readout, where there are several.
+    """
+    runtime.start()
+    layout = fitted.layout
+    total = burn_in + bins
+    if layout.inputs and inputs is None:
+        raise NeuritoError(f"the model has inputs {layout.inputs}: give inputs= (trial, time, input)")
+    dtype = jnp.result_type(float)
+    head = fitted.specification.observed(layout)
+    shape = (n_trials, total)
+    driven = None
+    if layout.inputs:
+        driven = jnp.asarray(np.broadcast_to(np.asarray(inputs), (*shape, len(layout.inputs))), dtype)
+    batch = Batch(
+        {},
+        jnp.full(shape, layout.bin_width, dtype),
+        driven,
+        None,
+        None,
+        jnp.full(n_trials, session, jnp.int32),
+        jnp.arange(n_trials, dtype=jnp.int32),
+        jnp.ones(n_trials, dtype),
+    )
+    leaves, structure = jax.tree.flatten(
+        eqx.tree_at(lambda m: m.encoder, fitted.model, None, is_leaf=lambda x: x is None)
+    )
+    z, mean, y = compiled.generate(
+        leaves, batch, jax.random.key(seed), static=_Static(structure), head=head, noise=observation_noise
+    )
+    z, mean, y = (np.asarray(x)[:, burn_in:] for x in (z, mean, y))
+    kind = layout.heads[head].kind if observation_noise else "continuous"
+    trials = Trials.from_array(
+        y, bin_width=layout.bin_width, kind=kind, name=head, names=layout.heads[head].names,
+        inputs=None if driven is None else np.asarray(driven)[:, burn_in:],
+    )  # fmt: skip
+    return Generated(trials, z, mean)
