@@ -37,7 +37,7 @@ Scale = Diagonal | Dense
 
 
 def apply(matrix: Float[Array, "... out in"], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-    """A x over leading dimensions that broadcast; a small A as a product and a sum, which fuse with their neighbours."""
+    """A x over leading dimensions that broadcast; a small A as product and sum, which fuse with what is around them."""
     if matrix.shape[-1] <= _SMALL:
         return jnp.sum(matrix * x[..., None, :], -1)
     if matrix.ndim == 2:

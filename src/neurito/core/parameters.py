@@ -27,10 +27,7 @@ class Interval(eqx.Module):
         value = np.asarray(value, float)
         if not (np.all(value > low) and np.all(value < high)):
             raise NeuritoError(f"value {value} lies outside ({low}, {high}): start inside")
-        if np.isinf(high):
-            raw = np.log(value - low)
-        else:
-            raw = np.log(value - low) - np.log(high - value)
+        raw = np.log(value - low) - (0 if np.isinf(high) else np.log(high - value))
         self.raw, self.low, self.high = jnp.asarray(raw, jnp.result_type(float)), low, high
 
     @property

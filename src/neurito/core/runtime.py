@@ -20,7 +20,7 @@ def start() -> None:
     started, what exists is used. JAX's own settings (JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) come first.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores > 1 and jax.config.jax_num_cpu_devices < 1:
+    if cores > 1 and jax.config.read("jax_num_cpu_devices") < 1:
         try:
             jax.config.update("jax_num_cpu_devices", cores)
         except RuntimeError:
@@ -30,7 +30,7 @@ def start() -> None:
                 NeuritoWarning,
                 stacklevel=3,
             )
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.read("jax_compilation_cache_dir") is None:
         folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurito" / "xla"
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -145,7 +145,7 @@ def scan(
         batch: the recording.
         key: randomness; each trial's noise depends on (key, its id) alone.
         inference: particles, objective, resampling.
-        covered: which entries weigh the particles: those read (inference, evaluation), or those read or scored (training).
+        covered: which entries weigh the particles: those read (inference), or those read or scored (training).
         record: keep all particles.
 
     Raises:

@@ -112,4 +112,5 @@ def revive(kind: type[Specification], options: dict[str, Any]) -> Specification:
     for key in options:
         if key not in known:
             raise NeuritoError(f"{kind.name} has no option {key!r}: {nearest(key, known)}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return kind(**plain)

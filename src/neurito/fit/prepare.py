@@ -58,13 +58,13 @@ def _mask(
     used: np.ndarray, exists: np.ndarray, session: np.ndarray, rows: np.ndarray, dtype: np.dtype
 ) -> Mask:
     """The distinct rows of a mask; what stands where no bin exists does not matter and makes no pattern of its own."""
-    trials, bins, channels = used.shape
+    trials, bins, _ = used.shape
     packed = np.packbits(used, axis=-1)
     tag = np.broadcast_to(session.astype(">u4").view(np.uint8).reshape(-1, 1, 4), (trials, bins, 4))
     labels = np.ascontiguousarray(np.concatenate([tag, packed], -1)).view(
         np.dtype((np.void, packed.shape[-1] + 4))
     )
-    found, first, inverse = np.unique(labels[exists], return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(labels[exists], return_index=True, return_inverse=True)
     pattern = np.zeros((trials, bins), np.int32)
     pattern[exists] = inverse.ravel()
     # Beyond a trial's end its own last pattern goes on.
@@ -79,5 +79,5 @@ def _mask(
 
 def padded(count: int) -> int:
     """Trials to pad to, so that a few more or fewer do not compile again: two significant bits and a half."""
-    unit = max(1, 2 ** (max(count, 1).bit_length() - 3))
+    unit = 1 << max(max(count, 1).bit_length() - 3, 0)
     return -(-count // unit) * unit

@@ -110,12 +110,13 @@ def train(
 
         return jax.lax.scan(step, state, rows)
 
-    own = PartitionSpec(None, "trial")
-    all_ = PartitionSpec()
+    own: Any = PartitionSpec(None, "trial")
+    all_: Any = PartitionSpec()
+    cut = Rows(all_, all_, own, own, own)
     return jax.shard_map(
         whole,
         mesh=mesh,
-        in_specs=(all_, all_, all_, Rows(all_, all_, own, own, own), all_),
+        in_specs=(all_, all_, all_, cut, all_),
         out_specs=all_,
         check_vma=False,
     )(state, rest, data, rows, key)

@@ -57,7 +57,8 @@ def fit(
         NeuritoError: options or data do not fit; the fit diverges whatever the step.
     """
     if isinstance(trials, Splits):
-        trials, validation = trials.train, trials.validation if validation is None else validation
+        validation = trials.validation if validation is None else validation
+        trials = trials.train
     training = dataclasses.replace(training or Training(), **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)

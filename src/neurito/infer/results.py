@@ -200,9 +200,9 @@ def infer(
         mesh: devices.
 
     Returns:
-        Dataset over (trial, time, latent, channel, quantile, sample): latent_mean, latent_sd, latent_quantile, filtered,
-        filtered_sd, rate_mean (spikes/s for counts, else the signal's unit), rate_quantile, log_likelihood (nats), ess
-        (share of K), optionally latent_sample. NaN after a trial's end.
+        Dataset over (trial, time, latent, channel, quantile, sample): latent_mean, latent_sd, latent_quantile,
+        filtered, filtered_sd, rate_mean (spikes/s for counts, else the signal's unit), rate_quantile,
+        log_likelihood (nats), ess (share of K), optionally latent_sample. NaN after a trial's end.
     """
     import xarray as xr
 
@@ -224,7 +224,7 @@ def infer(
     for rows, got in _posteriors(engine, jax.random.key(seed), max(samples, keep_samples), quantiles):
         here = trials.exists[rows]
         scale = per_second[rows] if counts else per_second
-        found = {
+        found: dict[str, np.ndarray] = {
             "latent_mean": got.z.mean(2),
             "latent_sd": got.z.std(2),
             "latent_quantile": np.moveaxis(np.quantile(got.z, quantiles, axis=2), 0, 2),

@@ -96,7 +96,7 @@ class Layout:
             )
         if abs(trials.bin_width / self.bin_width - 1) > 0.01:
             raise NeuritoError(
-                f"the model was fitted to bins of {self.bin_width:g} s, the data have {trials.bin_width:g} s: rebin them"
+                f"the model was fitted to bins of {self.bin_width:g} s, the data have {trials.bin_width:g} s"
             )
         unknown = set(trials.session_names) - set(self.sessions)
         if len(self.sessions) > 1 and unknown:

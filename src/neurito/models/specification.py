@@ -1,6 +1,7 @@
 """What all named models share: how they observe, how they are guided, how they are built."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -130,7 +131,7 @@ class Specification(abc.ABC):
             return "poisson" if kind == "counts" else "gaussian"
         if self.observations != "gaussian" and kind != "counts":
             raise NeuritoError(
-                f"observations={self.observations!r} needs counts, and {head!r} is {kind}: use observations='gaussian', "
+                f"observations={self.observations!r} needs counts, and {head!r} is {kind}: use 'gaussian', "
                 "or load the data with kind='counts' if they are counts"
             )
         return self.observations
@@ -178,7 +179,12 @@ class Specification(abc.ABC):
             )
         if self.adapted and choice != "optimal":
             raise NeuritoError(f"adapted=True needs guide='optimal', found {choice!r}")
-        return {"optimal": Optimal, "encoder": Encoded, "bootstrap": Bootstrap}[choice]()
+        guides: dict[str, Callable[[], Guide]] = {
+            "optimal": Optimal,
+            "encoder": Encoded,
+            "bootstrap": Bootstrap,
+        }
+        return guides[choice]()
 
     def _encoder(self, layout: Layout, head: str, features: int, key: PRNGKeyArray) -> Encoder:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)

@@ -28,7 +28,7 @@ def tanh(x: Float[Array, "... unit"], h: Float[Array, " unit"]) -> Float[Array, 
 
 
 def identity(x: Float[Array, "... unit"], h: Float[Array, " unit"]) -> Float[Array, "... unit"]:
-    """X - h: the network is linear, and exact answers exist."""
+    """x - h: the network is linear, and exact answers exist."""
     return x - h
 
 

@@ -73,7 +73,7 @@ class FullRankRNN(Dynamics):
     def currents(
         self, z: Float[Array, "... unit"], u: Float[Array, "... drive"] | None
     ) -> Float[Array, "... unit"]:
-        """X + W_u v."""
+        """x + W_u v."""
         return z if self.W_u is None or u is None else z + u @ self.W_u
 
     def rates(
@@ -97,5 +97,5 @@ class FullRankRNN(Dynamics):
     def drive(
         self, inputs: Float[Array, "trial time input"] | None, dt: Float[Array, "trial time"]
     ) -> Float[Array, "trial time drive"] | None:
-        """V from u."""
+        """v from u."""
         return inputs if inputs is None or self.input_mode == "raw" else low_pass(inputs, self.decay.value)

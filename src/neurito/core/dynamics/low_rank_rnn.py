@@ -108,7 +108,7 @@ class LowRankRNN(Dynamics):
     def currents(
         self, z: Float[Array, "... latent"], u: Float[Array, "... drive"] | None
     ) -> Float[Array, "... unit"]:
-        """X = m z + W_u v, the units' input currents."""
+        """x = m z + W_u v, the units' input currents."""
         weight = self.m
         if self.W_u is not None and u is not None:
             lead = jnp.broadcast_shapes(z.shape[:-1], u.shape[:-1])
@@ -148,7 +148,7 @@ class LowRankRNN(Dynamics):
     def drive(
         self, inputs: Float[Array, "trial time input"] | None, dt: Float[Array, "trial time"]
     ) -> Float[Array, "trial time drive"] | None:
-        """V from u."""
+        """v from u."""
         if inputs is None or self.input_mode == "raw":
             return inputs
         return low_pass(inputs, self.decay.value)

@@ -36,5 +36,5 @@ class Adapter(eqx.Module):
     def __call__(
         self, x: Float[Array, "trial time channel"], batch: Batch
     ) -> Float[Array, "trial time width"]:
-        """X W of each trial's session."""
+        """x W of each trial's session."""
         return x @ self.weight[batch.session]

@@ -36,7 +36,7 @@ class Kick(NamedTuple):
     def log_ratio(
         self, xi: Float[Array, "... noise"], eps: Float[Array, "... noise"]
     ) -> Float[Array, "..."] | float:
-        """Log N(eps; 0, I) - log N(eps; C s, C C') at a draw."""
+        """log N(eps; 0, I) - log N(eps; C s, C C') at a draw."""
         if self.s is None:
             return 0.0
         return 0.5 * jnp.sum(xi**2 - eps**2, -1) + self.log_det

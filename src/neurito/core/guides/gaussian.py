@@ -1,9 +1,11 @@
 """Guides that multiply the transition by a Gaussian factor in the state.
 
-A factor exp(b.(z' - z0) - (z' - z0)' A (z' - z0) / 2) on z' = m + S eps gives eps the precision P = I + S'AS and the mean
-P^{-1} S'(b - A(m - z0)), for S of any shape. With P = L L' and C = L'^{-1}: covariance C C', log |C| = -sum log L_ii, and
+A factor exp(b.(z' - z0) - (z' - z0)' A (z' - z0) / 2) on z' = m + S eps gives eps the precision P = I + S'AS and the
+mean P^{-1} S'(b - A(m - z0)), for S of any shape. With P = L L' and C = L'^{-1} the covariance is C C', and
 
-    log of the integral of factor x N(eps; 0, I) = c + d.(b + r) / 2 + |C'S'r|^2 / 2 + log |C|,   d = m - z0, r = b - A d.
+    log of the integral of factor x N(eps; 0, I) = c + d.(b + r) / 2 + |C'S'r|^2 / 2 + log |C|,
+
+    d = m - z0,   r = b - A d,   log |C| = -sum log L_ii.
 """
 
 from typing import NamedTuple

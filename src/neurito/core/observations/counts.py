@@ -104,7 +104,7 @@ class Poisson(Counts):
     def density(
         self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
     ) -> Float[Array, "trial particle channel"]:
-        """Y log rate - rate."""
+        """y log rate - rate."""
         return y * jnp.log(rate) - rate
 
     def sample(
@@ -145,14 +145,14 @@ class NegativeBinomial(Counts):
         self.concentration = positive(jnp.full(channels, concentration))
 
     def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
-        """Log Gamma(y + r) - log y! - log Gamma(r)."""
+        """log Gamma(y + r) - log y! - log Gamma(r)."""
         r = self.concentration.value
         return gammaln(y + r) - gammaln(y + 1) - gammaln(r)
 
     def density(
         self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
     ) -> Float[Array, "trial particle channel"]:
-        """Y log(rate / (r + rate)) - r log(1 + rate / r)."""
+        """y log(rate / (r + rate)) - r log(1 + rate / r)."""
         r = self.concentration.value
         return y * jnp.log(rate / (r + rate)) - r * jnp.log1p(rate / r)
 

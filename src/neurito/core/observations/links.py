@@ -40,7 +40,7 @@ LINKS: dict[str, Link] = {"exp": jnp.exp, "softplus": softplus, "identity": _rel
 
 
 def inverse(link: str, rate: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Eta that gives this rate (counts per bin), which must be positive."""
+    """eta that gives this rate (counts per bin), which must be positive."""
     if link == "exp":
         return jnp.log(rate)
     if link == "softplus":
