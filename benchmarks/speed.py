@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -25,7 +25,8 @@ from cases import CASES, Case
 
 HERE = Path(__file__).parent
 SGEMM_SIZE = 2048
-# Takes a number of gradient steps, returns the seconds they took.
+DATA = Path(os.environ.get("NEURITO_DATA", HERE.parents[1] / "shared" / "data"))
+# Takes at least so many gradient steps, returns seconds per step.
 Timer = Callable[[int], float]
 
 
@@ -53,7 +54,7 @@ class Reference:
     def step(self, case: Case) -> Timer:
         """Builds a case there."""
         self._ask(f"build {case.name}")
-        return lambda count: float(self._ask(f"time {case.name} {count}")["seconds"])
+        return lambda count: float(self._ask(f"time {case.name} {count}")["seconds"]) / count
 
     def _ask(self, request: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -66,9 +67,51 @@ class Reference:
         return answer
 
 
+STRETCH = 10  # gradient steps between two entries of a fit's history
+
+
 def neurito_step(case: Case) -> Timer:
-    """Builds and compiles a case in neurito."""
-    raise NotImplementedError(f"neurito cannot fit the case {case.name!r} yet")
+    """Builds a case in neurito; each timing is a fit of its own, from its first entry of history to its last."""
+    from neurito.data import simulators
+    from neurito.data.trials import Trials
+    from neurito.fit import Training, fit
+    from neurito.models import LowRankRNN
+
+    model = LowRankRNN(rank=case.rank, units=case.units, particles=case.particles)
+    match case.name:
+        case "eeg":
+            signal = np.load(DATA / "eeg" / "eeg_s001r01_smoothed.npy", allow_pickle=False)
+            trials = Trials.from_array(signal, bin_width=1 / 160)
+            model = replace(model, noise="full", initial="full")
+        case "poisson":
+            weights = DATA / "low_rank_rnn" / "teachers.npz"
+            trials = simulators.teacher("oscillator_poisson", weights, trials=STRETCH * case.batch).trials
+            model = replace(model, activation="relu", readout="currents", padding="causal")
+        case "maze":
+            shape = (STRETCH * case.batch, case.bins, case.scored)
+            counts = np.random.default_rng(0).poisson(0.1, shape)
+            trials = Trials.from_array(counts, bin_width=0.02).hold_out(channels=slice(case.read, None))
+            model = replace(model, padding="acausal")
+    if case.kernels:
+        model = replace(model, kernels=case.kernels, widths=case.channels)
+    training = Training(
+        batch_size=case.batch,
+        window=case.bins if trials.n_bins > case.bins else 0,
+        windows_per_epoch=STRETCH * case.batch,
+        steps_per_call=STRETCH,
+        score="none",
+    )
+
+    def seconds_per_step(count: int) -> float:
+        epochs = 1 + -(-count // STRETCH)
+        history = fit(
+            model, trials, training=training, epochs=epochs, evaluations=epochs, progress=False
+        ).history
+        first, last = history[0], history[-1]
+        return (last["seconds"] - first["seconds"]) / (last["step"] - first["step"])
+
+    seconds_per_step(1)
+    return seconds_per_step
 
 
 def sgemm() -> float:
@@ -115,11 +158,11 @@ def quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
 
 def measure(case: Case, timers: dict[str, Timer], rounds: int, seconds: float) -> Timings:
     """Times one case in alternation, each timing about so many seconds long."""
-    counts = {side: max(1, round(3 * seconds / timer(3))) for side, timer in timers.items()}
+    counts = {side: max(1, round(seconds / timer(3))) for side, timer in timers.items()}
     timings = Timings(case, {side: [] for side in timers}, [])
     for _ in range(rounds):
         for side, timer in timers.items():
-            timings.sides[side].append(timer(counts[side]) / counts[side])
+            timings.sides[side].append(timer(counts[side]))
         timings.sgemm.append(sgemm())
     return timings
 
