@@ -91,14 +91,13 @@ def linear_gaussian(
     per_bin = gather(read_precision, pattern)
     residual = (y - offset) * jnp.where(per_bin > 0, 1.0, 0.0)
     W_bin = gather(W, pattern)
-    if W_bin.ndim == 2:
-        project = lambda r: (r * per_bin) @ W_bin.T  # noqa: E731
-        back = lambda z: z @ W_bin  # noqa: E731
-    else:
-        project = lambda r: jnp.einsum("btn,btin->bti", r * per_bin, W_bin)  # noqa: E731
-        back = lambda z: jnp.einsum("bti,btin->btn", z, W_bin)  # noqa: E731
+    shape = "in" if W_bin.ndim == 2 else "btin"
+
+    def project(r: Float[Array, "trial time channel"]) -> Float[Array, "trial time latent"]:
+        return jnp.einsum(f"btn,{shape}->bti", r * per_bin, W_bin)
+
     centre = jax.lax.stop_gradient(apply(gather(solve, pattern), project(residual)))
-    residual = residual - back(centre)
+    residual = residual - jnp.einsum(f"bti,{shape}->btn", centre, W_bin)
     log_normaliser = jnp.where(per_bin > 0, jnp.log(jnp.where(per_bin > 0, per_bin, 1.0) / (2 * jnp.pi)), 0.0)
     constant = 0.5 * jnp.sum(log_normaliser - per_bin * residual**2, -1)
     return Factor(A, pattern, centre, project(residual), jnp.broadcast_to(constant, y.shape[:2]))

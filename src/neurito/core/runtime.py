@@ -4,6 +4,7 @@ import os
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +20,9 @@ def start() -> None:
     XLA runs one program per device, so batches sharded over such devices use all cores. Where JAX has already
     started, what exists is used. JAX's own settings (JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) come first.
     """
+    settings: Any = jax.config  # its attributes are made at run time
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores > 1 and jax.config.read("jax_num_cpu_devices") < 1:
+    if cores > 1 and settings.jax_num_cpu_devices < 1:
         try:
             jax.config.update("jax_num_cpu_devices", cores)
         except RuntimeError:
@@ -30,7 +32,7 @@ def start() -> None:
                 NeuritoWarning,
                 stacklevel=3,
             )
-    if jax.config.read("jax_compilation_cache_dir") is None:
+    if settings.jax_compilation_cache_dir is None:
         folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "neurito" / "xla"
         try:
             folder.mkdir(parents=True, exist_ok=True)

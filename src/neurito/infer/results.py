@@ -224,7 +224,7 @@ def infer(
     for rows, got in _posteriors(engine, jax.random.key(seed), max(samples, keep_samples), quantiles):
         here = trials.exists[rows]
         scale = per_second[rows] if counts else per_second
-        found: dict[str, np.ndarray] = {
+        found: dict[str, Any] = {
             "latent_mean": got.z.mean(2),
             "latent_sd": got.z.std(2),
             "latent_quantile": np.moveaxis(np.quantile(got.z, quantiles, axis=2), 0, 2),

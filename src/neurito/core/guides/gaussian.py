@@ -68,7 +68,11 @@ def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
         if scale is not None and _batched(scale):
             A = Dense(part.precision[part.pattern])
             return A, condition(A, scale)
-        at = lambda table: gather(table, part.pattern)  # noqa: E731
+        pattern = part.pattern
+
+        def at(table: Array) -> Array:
+            return gather(table, pattern)
+
         if scale is None:
             return Dense(at(part.precision)), None
         C, CS, log_det = condition(A, scale)

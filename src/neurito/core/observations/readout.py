@@ -51,8 +51,11 @@ class _LinearReadout(Readout):
         per_bin = offset if offset.ndim == 3 else None
         if weight.shape[0] == 1:
             W = weight[0]
+
             # One matrix of particles: XLA is much slower on a stack of them.
-            product = lambda z: (z.reshape(-1, z.shape[-1]) @ W).reshape(*z.shape[:-1], -1)  # noqa: E731
+            def product(z: Array) -> Array:
+                return (z.reshape(-1, z.shape[-1]) @ W).reshape(*z.shape[:-1], -1)
+
             return per_bin, lambda o, z: product(z) + (offset if o is None else o[:, None])
         W = weight[batch.session]
         return per_bin, lambda o, z: z @ W + (offset if o is None else o[:, None])
