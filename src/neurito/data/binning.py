@@ -107,5 +107,7 @@ def steps(times: Float[np.ndarray, " time"], what: str) -> tuple[float, np.ndarr
         )
     width = (times[-1] - times[0]) / gaps.size
     if np.abs(times - times[0] - width * np.arange(times.size)).max() < 0.05 * width:
-        return float(times[0]), np.array(float(f"{width:.6g}"))
+        round_width = float(f"{width:.6g}")
+        harmless = abs(round_width - width) * gaps.size < 0.01 * width  # at the last bin
+        return float(times[0]), np.array(round_width if harmless else width)
     return float(times[0]), np.append(gaps, gaps[-1])

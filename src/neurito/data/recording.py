@@ -74,7 +74,7 @@ class Recording:
     columns: Table = field(default_factory=dict)
     series: Mapping[str, Series] = field(default_factory=dict)
     intervals: Mapping[str, Table] = field(default_factory=dict)
-    observed: Sequence[Float64[np.ndarray, "interval 2"]] = ()
+    observed: Sequence[Float64[np.ndarray, "_ 2"]] = ()
     epochs: Float64[np.ndarray, "epoch 2"] | None = None
 
     def extent(self) -> tuple[float, float]:
@@ -105,11 +105,12 @@ def to_trials(recording: Recording, options: Options) -> Trials:
         options = replace(options, behaviour=options.behaviour or tuple(extra))
     rows = _units(recording, options.units)
     key = options.key or ("spikes" if recording.names else _only(recording))
-    native = options.bin_width is None and key != "spikes"
-    width = _native(find(recording, key), key) if native else options.bin_width
+    width, spans = options.bin_width, None
+    if width is None and key != "spikes":
+        width, spans = _sampling(recording, key)
     if width is None or not width > 0:
         raise NeuritoError(f"bin_width={width}; spike times need bins, give bin_width=SECONDS")
-    start, lengths, metadata = _cuts(recording, options, width, native)
+    start, lengths, metadata = _cuts(recording, options, width, spans)
     if not lengths.size or lengths.min() < 1:
         raise NeuritoError(f"no bin of {width:g} s fits; choose a smaller bin_width")
     size = lengths.size * int(lengths.max()) * max(len(rows), 1)
@@ -157,12 +158,18 @@ def find(recording: Recording, name: str) -> Series:
     return recording.series[name]
 
 
-def _native(series: Series, key: str) -> float:
-    """The sampling interval of a regular series."""
+def _sampling(recording: Recording, key: str) -> tuple[float, np.ndarray]:
+    """The sampling interval of a regular series, and (span, 2) with its samples in the middle of bins."""
+    times = find(recording, key).times
+    epochs = np.array([[-np.inf, np.inf]]) if recording.epochs is None else recording.epochs
+    first, end = np.searchsorted(times, epochs[:, 0]), np.searchsorted(times, epochs[:, 1], "right")
+    first, end = first[end - first > 1], end[end - first > 1]
     with contextlib.suppress(NeuritoError):
-        _, width = steps(series.times, key)
-        if not width.ndim:
-            return float(width)
+        widths = [steps(times[a:b], key)[1] for a, b in zip(first, end, strict=True)]
+        if widths and all(not w.ndim and np.isclose(w, widths[0]) for w in widths):
+            width = float(widths[0])
+            spare = 0.55 * width  # the last bin fits in spite of rounding
+            return width, np.stack([times[first] - width / 2, times[end - 1] + spare], 1)
     raise NeuritoError(f"series {key!r} is sampled irregularly; give bin_width=SECONDS")
 
 
@@ -189,7 +196,7 @@ def _units(recording: Recording, wanted: str | Sequence[str] | None) -> np.ndarr
     return pick(wanted, names, "unit")
 
 
-def _spans(recording: Recording, options: Options, width: float, native: bool) -> np.ndarray:
+def _spans(recording: Recording, options: Options, width: float) -> np.ndarray:
     """(span, 2): stretches of time to be binned where there are no trials, in seconds."""
     if options.span is not None:
         low, high = options.span
@@ -199,19 +206,15 @@ def _spans(recording: Recording, options: Options, width: float, native: bool) -
                 f"span=({low:g}, {high:g}) holds nothing; the recording is from {first:g} to {last:g} s"
             )
         return np.array([[low, high]])
-    if native:  # samples in the middle of their bins
-        epochs = np.array([recording.extent()]) if recording.epochs is None else recording.epochs
-        return np.asarray(epochs + np.array([-width / 2, width / 2]))
     if recording.epochs is not None:
         return recording.epochs
     first, last = recording.extent()
-    return np.array(
-        [[first, first + width * (np.floor((last - first) / width) + 1)]]
-    )  # the last spike is inside
+    bins = np.floor((last - first) / width) + 1  # the last spike is inside
+    return np.array([[first, first + bins * width]])
 
 
 def _cuts(
-    recording: Recording, options: Options, width: float, native: bool
+    recording: Recording, options: Options, width: float, spans: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Start (trial,) in seconds, length (trial,) in bins, and the metadata of trials."""
     table = None if options.cut or options.span else _table(recording, options.intervals)
@@ -219,7 +222,8 @@ def _cuts(
         for option in ("align", "window"):
             if getattr(options, option) is not None:
                 raise NeuritoError(f"{option} needs trials; give intervals=TABLE")
-        spans = _spans(recording, options, width, native)
+        if spans is None or options.span is not None:
+            spans = _spans(recording, options, width)
         if options.cut is None:
             return spans[:, 0], _whole(spans[:, 1] - spans[:, 0], width), {}
         bins = int(_whole(np.array(options.cut), width))
