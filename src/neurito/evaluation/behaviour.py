@@ -87,8 +87,10 @@ def fit_decoder(
             f"behaviour: {len(X)} bins are known, too few for {folds} folds; give at least {2 * folds}"
         )
     x_mean, y_mean = X.mean(0), Y.mean(0)  # for precision; each fit has an offset of its own besides
-    X, Y = X - x_mean, Y - y_mean
-    parts = np.array_split(np.arange(len(X)), folds)
+    X -= x_mean
+    Y -= y_mean
+    ends = [part[-1] + 1 for part in np.array_split(np.arange(len(X)), folds)]
+    parts = [slice(*edges) for edges in zip([0, *ends[:-1]], ends, strict=True)]
     moments = [_Moments.of(X[part], Y[part]) for part in parts]
     whole = _Moments.of(X, Y)
     scores = np.zeros((folds, len(alphas)))

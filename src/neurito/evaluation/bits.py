@@ -70,27 +70,42 @@ def mean_counts(
         session: session of each trial, where one channel is another neuron in every session.
     """
     covered = scored(counts, score)
-    y = np.where(covered, counts, 0).astype(np.float64)
-    mean = np.empty_like(y)
-    sessions = np.zeros(len(y), int) if session is None else session
-    for one in np.unique(sessions):
-        trials = sessions == one
-        seen = covered[trials].sum((0, 1))
-        mean[trials] = y[trials].sum((0, 1)) / np.maximum(seen, 1)
-    return mean
+    spikes = np.where(covered, counts, 0).sum(1, dtype=np.float64)
+    return np.broadcast_to(_means(spikes, covered.sum(1), session)[:, None], counts.shape)
+
+
+def _means(
+    spikes: Float[np.ndarray, "trial neuron"],
+    bins: Int[np.ndarray, "trial neuron"],
+    session: Int[np.ndarray, " trial"] | None,
+) -> Float[np.ndarray, "trial neuron"]:
+    """Spikes per bin of each neuron, over the trials of each session."""
+    group = np.zeros(len(spikes), int) if session is None else np.unique(session, return_inverse=True)[1]
+    member = np.eye(group.max() + 1)[group]
+    means: np.ndarray = member @ ((member.T @ spikes) / np.maximum(member.T @ bins, 1))
+    return means
 
 
 def _gain(
     expected: Real[np.ndarray, "trial time neuron"],
     counts: Real[np.ndarray, "trial time neuron"],
-    null: Real[np.ndarray, "trial time neuron"],
     covered: Bool[np.ndarray, "trial time neuron"],
+    session: Int[np.ndarray, " trial"] | None = None,
+    null: Float[np.ndarray, "#trial neuron"] | None = None,
 ) -> tuple[Float[np.ndarray, " neuron"], Float[np.ndarray, " neuron"]]:
-    """Per neuron: NLL(null) - NLL(expected) in bits (log y! cancels), and the number of spikes."""
-    rate, mean = _expected(expected, covered), _expected(null, covered)
+    """Per neuron: NLL(null) - NLL(expected) in bits (log y! cancels), and the number of spikes.
+
+    The null model is a mean per trial and neuron, that over what is covered by default.
+    """
+    rate = _expected(expected, covered)
     y = np.where(covered, counts, 0).astype(np.float64)
-    gain = np.where(covered, mean - rate, 0) + y * np.log(rate / mean)
-    return gain.sum((0, 1)) / math.log(2), y.sum((0, 1))
+    spikes, bins = y.sum(1), covered.sum(1)
+    y *= np.log(rate)
+    nll = np.where(covered, rate, 0).sum(1) - y.sum(1)
+    null = _means(spikes, bins, session) if null is None else null
+    null = np.where(null == 0, FLOOR, null)
+    gain = bins * null - spikes * np.log(null) - nll
+    return gain.sum(0) / math.log(2), spikes.sum(0)
 
 
 def _per_spike(bits: Float[np.ndarray, " neuron"], spikes: Float[np.ndarray, " neuron"]) -> float:
@@ -138,7 +153,7 @@ def bits_per_spike(
     """
     same_shape(expected=expected, counts=counts)
     covered = _unread(counts, score, read)
-    return _per_spike(*_gain(expected, counts, mean_counts(counts, covered, session), covered))
+    return _per_spike(*_gain(expected, counts, covered, session))
 
 
 def bits_per_spike_per_neuron(
@@ -150,7 +165,7 @@ def bits_per_spike_per_neuron(
     """`bits_per_spike` of each neuron by itself, NaN for one without a scored spike; arguments as there."""
     same_shape(expected=expected, counts=counts)
     covered = _unread(counts, score, read)
-    bits, spikes = _gain(expected, counts, mean_counts(counts, covered), covered)
+    bits, spikes = _gain(expected, counts, covered)
     return np.where(spikes > 0, bits / np.maximum(spikes, 1), np.nan)
 
 
@@ -180,8 +195,8 @@ def bits_per_spike_train_null(
     """
     same_shape(expected=expected, counts=counts)
     covered = _unread(counts, score, read)
-    null = np.broadcast_to(mean_counts(train_counts, train_score)[:1, :1], counts.shape)
-    return _per_spike(*_gain(expected, counts, null, covered))
+    null = mean_counts(train_counts, train_score)[:1, 0]
+    return _per_spike(*_gain(expected, counts, covered, null=null))
 
 
 def co_bps(expected: Real[np.ndarray, "trial time neuron"], trials: Trials, head: str | None = None) -> float:

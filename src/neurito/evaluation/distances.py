@@ -79,7 +79,8 @@ def d_stsp(
             comparison with published figures; ``-inf`` to drop nothing.
 
     Raises:
-        NeuritoError: channels differ, no data point is complete, a generated value is not finite, or every sample is dropped.
+        NeuritoError: channels differ, no data point is complete, a generated value is not finite, or every
+            sample is dropped.
     """
     if data.shape[-1] != generated.shape[-1]:
         raise NeuritoError(f"generated: {generated.shape[-1]} channels, but the data have {data.shape[-1]}")
