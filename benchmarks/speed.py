@@ -74,7 +74,7 @@ def neurito_step(case: Case) -> Timer:
     """Builds a case in neurito; each timing is a fit of its own, from its first entry of history to its last."""
     from neurito.data import simulators
     from neurito.data.trials import Trials
-    from neurito.fit import Training, fit
+    from neurito.fitting import Training, fit
     from neurito.models import LowRankRNN
 
     model = LowRankRNN(rank=case.rank, units=case.units, particles=case.particles)

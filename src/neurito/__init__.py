@@ -16,33 +16,33 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from neurito.core.runtime import start
-    from neurito.data.load import load
+    from neurito.data.load import describe, load
     from neurito.data.trials import Head, Splits, Trials
     from neurito.errors import NeuritoError, NeuritoWarning
-    from neurito.fit.fitted import Fitted
-    from neurito.fit.run import Run
-    from neurito.fit.trainer import fit
-    from neurito.fit.training import Training
-    from neurito.infer.results import forecast, generate, infer, log_likelihood
+    from neurito.fitting.fitted import Fitted
+    from neurito.fitting.run import Run
+    from neurito.fitting.trainer import fit
+    from neurito.fitting.training import Training
+    from neurito.inference.results import forecast, generate, infer, log_likelihood
     from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN
 
 _HOMES = {
     "neurito.core.runtime": ("start",),
-    "neurito.data.load": ("load",),
+    "neurito.data.load": ("describe", "load"),
     "neurito.data.trials": ("Head", "Splits", "Trials"),
     "neurito.errors": ("NeuritoError", "NeuritoWarning"),
-    "neurito.fit.fitted": ("Fitted",),
-    "neurito.fit.run": ("Run",),
-    "neurito.fit.trainer": ("fit",),
-    "neurito.fit.training": ("Training",),
-    "neurito.infer.results": ("forecast", "generate", "infer", "log_likelihood"),
+    "neurito.fitting.fitted": ("Fitted",),
+    "neurito.fitting.run": ("Run",),
+    "neurito.fitting.trainer": ("fit",),
+    "neurito.fitting.training": ("Training",),
+    "neurito.inference.results": ("forecast", "generate", "infer", "log_likelihood"),
     "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: F822 (found by __getattr__)
     "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "NeuritoError", "NeuritoWarning", "Run", "Splits",
-    "Training", "Trials", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
+    "Training", "Trials", "describe", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
 ]  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from neurito.core.batch import Batch
 from neurito.core.scan import Covered, Inference
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
-from neurito.fit.fitted import Fitted
-from neurito.fit.prepare import padded, to_batch
-from neurito.infer import posterior as compiled
+from neurito.fitting.fitted import Fitted
+from neurito.fitting.prepare import padded, to_batch
+from neurito.fitting.run import Run
+from neurito.inference import posterior as compiled
 
 _CHUNK = 64  # trials at a time
 _LEVELS = (0.025, 0.5, 0.975)
@@ -70,8 +71,14 @@ class _Engine:
             )
 
 
-def _engine(fitted: Fitted, trials: Trials, particles: int | None, mesh: Mesh | None) -> _Engine:
+def fitted_of(model: Fitted | Run) -> Fitted:
+    """The fitted model of a run, or the fitted model itself."""
+    return model.fitted if isinstance(model, Run) else model
+
+
+def _engine(model: Fitted | Run, trials: Trials, particles: int | None, mesh: Mesh | None) -> _Engine:
     runtime.start()
+    fitted = fitted_of(model)
     inference = fitted.specification.inference()
     inference = replace(inference, particles=particles or inference.particles)
     trials = _with_known_sessions(fitted, trials)
@@ -89,7 +96,7 @@ def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:
 
 
 def log_likelihood(
-    fitted: Fitted,
+    fitted: Fitted | Run,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -100,7 +107,7 @@ def log_likelihood(
     """The bound on log p(y) of each trial, nats; it tightens with the number of particles.
 
     Args:
-        fitted: the model.
+        fitted: the model, or the run that holds it.
         trials: the recording.
         key: randomness.
         covered: the entries that are read, or (train) those read or scored, of which the guide sees the read ones.
@@ -134,7 +141,7 @@ def log_likelihood(
 
 
 def bound_per_bin(
-    fitted: Fitted,
+    fitted: Fitted | Run,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -148,7 +155,7 @@ def bound_per_bin(
 
 
 def expected_counts(
-    fitted: Fitted,
+    fitted: Fitted | Run,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -177,7 +184,7 @@ def _posteriors(
 
 
 def infer(
-    fitted: Fitted,
+    fitted: Fitted | Run,
     trials: Trials,
     *,
     samples: int = 64,
@@ -190,7 +197,7 @@ def infer(
     """The posterior of every trial given what is read, as an xarray Dataset.
 
     Args:
-        fitted: the model.
+        fitted: the model, or the run that holds it.
         trials: the recording; bins in which nothing is read are smoothed over or forecast.
         samples: trajectories per trial.
         particles: K; None = as in training.
@@ -209,7 +216,7 @@ def infer(
     engine = _engine(fitted, trials, particles, mesh)
     n, bins = trials.exists.shape
     latents = engine.fitted.model.dynamics.latent_dim
-    layout = fitted.layout.heads[engine.head]
+    layout = engine.fitted.layout.heads[engine.head]
     counts = layout.kind == "counts"
     per_second = (1 / trials.dt[..., None]) if counts else np.ones((1, 1, 1))
     shapes = {
@@ -250,7 +257,7 @@ def infer(
         {**data, "log_likelihood": ("trial", likelihood)},
         coords={"trial": trials.ids, "channel": list(layout.names), "quantile": list(quantiles)},
         attrs={
-            "model": fitted.specification.name,
+            "model": engine.fitted.specification.name,
             "samples": samples,
             "particles": engine.inference.particles,
             "seed": seed,
@@ -263,11 +270,11 @@ def infer(
     return dataset
 
 
-def forecast(fitted: Fitted, trials: Trials, bins: int, *, inputs: Any = None, **options: Any) -> Any:
+def forecast(fitted: Fitted | Run, trials: Trials, bins: int, *, inputs: Any = None, **options: Any) -> Any:
     """The posterior of the trials, and of `bins` more bins in which nothing is read.
 
     Args:
-        fitted: the model.
+        fitted: the model, or the run that holds it.
         trials: the recording so far; all trials of one length.
         bins: how many bins past the end.
         inputs: inputs of those bins (trial, bins, input), or what broadcasts to it; needed if the model has inputs.
@@ -330,7 +337,7 @@ class Generated:
 
 
 def generate(
-    fitted: Fitted,
+    fitted: Fitted | Run,
     n_trials: int,
     bins: int,
     *,
@@ -343,7 +350,7 @@ def generate(
     """Simulates the fitted model: the same scan under the prior.
 
     Args:
-        fitted: the model.
+        fitted: the model, or the run that holds it.
         n_trials: number of trials.
         bins: bins of each.
         inputs: (trial, burn_in + bins, input), or what broadcasts to it; needed if the model has inputs.
@@ -353,6 +360,7 @@ def generate(
         session: whose readout, where there are several.
     """
     runtime.start()
+    fitted = fitted_of(fitted)
     layout = fitted.layout
     total = burn_in + bins
     if layout.inputs and inputs is None:

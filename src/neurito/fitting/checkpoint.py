@@ -10,7 +10,7 @@ import numpy as np
 
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
-from neurito.fit.steps import State
+from neurito.fitting.steps import State
 
 FILE = "checkpoint.safetensors"
 

@@ -1,6 +1,6 @@
 """Inference with a fitted model."""
 
-from neurito.infer.results import (
+from neurito.inference.results import (
     Generated,
     bound_per_bin,
     expected_counts,

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from neurito.core.batch import Batch
 from neurito.core.scan import Inference, scan
 from neurito.errors import NeuritoError, nearest
-from neurito.fit.packing import Packing
+from neurito.fitting.packing import Packing
 
 
 class State(NamedTuple):

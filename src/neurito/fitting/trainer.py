@@ -14,14 +14,14 @@ from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.data.trials import Splits, Trials
 from neurito.errors import NeuritoError
-from neurito.fit import checkpoint, steps
-from neurito.fit.drawing import Sampler
-from neurito.fit.fitted import Fitted
-from neurito.fit.packing import Packing
-from neurito.fit.prepare import padded, to_batch
-from neurito.fit.progress import Progress
-from neurito.fit.run import Run, configuration, write_json
-from neurito.fit.training import Training
+from neurito.fitting import checkpoint, steps
+from neurito.fitting.drawing import Sampler
+from neurito.fitting.fitted import Fitted
+from neurito.fitting.packing import Packing
+from neurito.fitting.prepare import padded, to_batch
+from neurito.fitting.progress import Progress
+from neurito.fitting.run import Run, configuration, write_json
+from neurito.fitting.training import Training
 from neurito.models import Layout, Specification
 
 _GIVE_UP = 8  # restorations in a row
@@ -260,7 +260,7 @@ class _Job:
         """What selects: higher is better; None without selection."""
         if self.validation is None or self.training.score == "none":
             return None
-        from neurito.infer import results
+        from neurito.inference import results
 
         fitted = self.fitted(self.state.vector)
         if self.training.score == "bound":
