@@ -109,16 +109,20 @@ def test_windows_stay_inside_trials(lengths, width, step, keep_tail):
 
 def test_splits_that_overlap_are_refused():
     trials = numbered(6, 4)
-    with pytest.raises(NeuritoError, match="train and test overlap: trial 2 is in both"):
+    with pytest.raises(NeuritoError, match="train and test overlap: trial 2 of 'session 0' is in both"):
         Splits(trials[:3], None, trials[2:])
     with pytest.raises(NeuritoError, match="train and validation overlap: trial 1"):
         trials.split(indices={"train": [0, 1], "validation": [1, 2]})
-    with pytest.raises(NeuritoError, match="trial 0 is in both"):  # halves of a trial are the same trial
+    with pytest.raises(
+        NeuritoError, match="trial 0 of 'session 0' is in both"
+    ):  # halves of a trial are the same trial
         Splits(trials.select(time=slice(0, 2)), trials.select(time=slice(2, 4)))
     recording = numbered(1, 20)
     with pytest.raises(NeuritoError, match="overlap"):
         Splits(recording.select(time=slice(0, 11)), recording.select(time=slice(10, 20)))
     Splits(recording.select(time=slice(0, 10)), recording.select(time=slice(10, 20)))
+    other = numbered(6, 4, session_names=["tuesday"])
+    Splits(trials, None, other)  # the same numbers, other trials
 
 
 def test_splits_by_indices_and_by_metadata():

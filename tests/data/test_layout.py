@@ -31,7 +31,7 @@ def test_axes_are_deduced_only_without_doubt(shape, known, axes):
 
 def test_numbers_that_tell():
     found = layout.sizes(
-        {"meta/n_neurons": 51, "max_n_time_bins": 395, "num_trials": 7, "n_epochs_trained": [1], "x": 3}
+        {"meta/n_neurons": 51, "max_n_time_bins": 395, "num_trials": 7, "n_trials_seen": [1], "x": 3}
     )
     assert found == {51: {"channel"}, 395: {"time"}, 7: {"trial"}}
 

@@ -1,6 +1,7 @@
 """The container: what is accepted, what is refused, how it is selected."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurito.data import Head, Trials
+from neurito.data import Head, Trials, construct
 from neurito.data.arrays import compact
 from neurito.errors import NeuritoError, NeuritoWarning
 
@@ -59,6 +60,11 @@ def test_regular_bins_and_full_masks_take_no_memory():
     trials = Trials.from_array(counts(), bin_width=0.02)
     for array in (trials.dt, trials.exists, trials.main.read, trials[1:3].dt, trials[[4, 2]].main.score):
         assert compact(array).size == 1
+
+
+def test_signatures_agree():
+    ours, inner = inspect.signature(Trials.from_array), inspect.signature(construct.from_array)
+    assert ours.parameters == inner.parameters
 
 
 def test_arrays_cannot_be_written(trials):
@@ -217,14 +223,25 @@ def test_indexing(trials):
     np.testing.assert_array_equal(trials[-1].ids, [5])
     np.testing.assert_array_equal(trials[trials.metadata["condition"] == "left"].ids, [0, 2, 4])
     np.testing.assert_array_equal(trials[[3, 1]].start, [3, 1])
+    part = trials[1:3, 2:6, ["d", "a"]]
+    assert part.fingerprint() == trials[1:3].select(time=slice(2, 6), channels=["d", "a"]).fingerprint()
+    assert trials[2, 1:].fingerprint() == trials[2].select(time=slice(1, None)).fingerprint()
+    with pytest.raises(NeuritoError, match="4 indices; give those of trials, bins and channels"):
+        trials[0, :, 0, 0]
+    np.testing.assert_array_equal(trials[0, -1, 2].main.values, trials.main.values[:1, 9:, 2:3])
+    with pytest.raises(NeuritoError, match=r"bins chosen by \[1, 3\]; bins follow one another"):
+        trials[0, [1, 3]]
     with pytest.raises(NeuritoError, match="no trial 6: there are 6"):
         trials[6]
     with pytest.raises(NeuritoError, match="no trial is chosen"):
         trials[3:3]
     with pytest.raises(NeuritoError, match=r"mask of shape \(2,\) for 6 trials"):
         trials[np.array([True, False])]
-    with pytest.raises(NeuritoError, match="whole numbers"):
-        trials[0.5]
+    for wrong in (0.5, "0", [[0, 1]]):
+        with pytest.raises(NeuritoError, match="give whole numbers, a slice, a mask or names"):
+            trials[wrong]
+    with pytest.raises(NeuritoError, match="no trial is chosen"):
+        trials[np.zeros(6, bool)]
 
 
 def test_selecting_bins_and_channels(trials):

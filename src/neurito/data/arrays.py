@@ -1,5 +1,6 @@
 """Masks and bin widths are often one value repeated: broadcast views, which these helpers keep small."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +9,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike as ArrayLike
 else:  # checkers of types at run time take it too strictly: True is no complex number
     ArrayLike = Any
+
+
+Ragged = ArrayLike | Sequence[ArrayLike]
+"""An array, or a list of arrays of unequal length."""
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -31,8 +36,9 @@ def compact(array: np.ndarray) -> np.ndarray:
 
 def once(array: np.ndarray) -> np.ndarray:
     """The same array as a broadcast view where it is one value throughout."""
-    if array.size and (array == array.flat[0]).all():
-        return np.broadcast_to(array.flat[0], array.shape)
+    small = compact(array)
+    if small.size and (small == small.flat[0]).all():
+        return np.broadcast_to(small.flat[0], array.shape)
     return array
 
 

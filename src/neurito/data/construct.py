@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from neurito.data.arrays import ArrayLike
+from neurito.data.arrays import ArrayLike, Ragged
 from neurito.data.head import Head, Kind, Missing, numeric
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn
-
-Ragged = ArrayLike | Sequence[ArrayLike]
 
 
 def from_array(
@@ -34,36 +32,11 @@ def from_array(
     session_names: Sequence[str] = (),
     metadata: Mapping[str, ArrayLike] | None = None,
 ) -> Trials:
-    """Trials from an array, or from a list of arrays of unequal length.
-
-    Args:
-        values: (trial, time, channel); or (time, channel), one continuous recording; or a list of arrays
-            (time, channel), one per trial.
-        bin_width: seconds, one number or anything that broadcasts to (trial, time); or
-        bin_edges: seconds, (time + 1,) or (trial, time + 1).
-        kind: ``"counts"`` or ``"continuous"``; None = counts if all values are integers of at least zero.
-        name: of the main head; None = ``"spikes"`` for counts, ``"signal"`` otherwise.
-        names: of the channels.
-        unit: of the values; None = ``"counts/bin"`` for counts.
-        missing: ``"nan"`` = NaN means missing (in `values` and `behaviour`); ``"error"`` = NaN is an error.
-        read: what may be looked at; anything that broadcasts to the shape of `values`.
-        score: what predictions are compared with; likewise.
-        inputs: like `values`, or several by name; known everywhere.
-        input_names: of the inputs.
-        behaviour: by name, like `values`, or (trial, time); each a head that is scored, never read.
-        lengths: bins of each trial, where the arrays are padded.
-        start: seconds, of each trial's first bin in the recording's clock.
-        session: of each trial, a number.
-        session_names: one per session.
-        metadata: one value per trial, by name.
-
-    Raises:
-        NeuritoError: shapes do not fit, or values are not what they are said to be.
-    """
+    """As `Trials.from_array`, which says what the arguments are, without its warning."""
     array, lengths = pad(values, lengths, "values")
     n_bins = array.shape[1]
     exists = np.arange(n_bins) < np.asarray(lengths)[:, None] if lengths is not None else np.array(True)
-    main = _head(
+    main = named_head(
         name or "values",
         array,
         kind,
@@ -79,7 +52,7 @@ def from_array(
     for other, behave in (behaviour or {}).items():
         if other in heads:
             raise NeuritoError(f"behaviour {other!r} has the name of the main head; give it another name")
-        heads[other] = _head(
+        heads[other] = named_head(
             other,
             _aligned(behave, array, f"behaviour {other!r}"),
             "continuous",
@@ -206,7 +179,8 @@ def _inputs(
     return np.concatenate(list(parts.values()), 2), names or labels
 
 
-def _head(label: str, values: np.ndarray, kind: Kind | None, **options: Any) -> Head:
+def named_head(label: str, values: ArrayLike, kind: Kind | None, **options: Any) -> Head:
+    """As `Head.of`, with the head's name in errors."""
     try:
         return Head.of(values, kind, **options)
     except NeuritoError as error:

@@ -15,46 +15,8 @@ from neurito.errors import NeuritoError, nearest
 PARTS = ("train", "validation", "test")
 
 
-def split(
-    trials: Trials,
-    fractions: Sequence[float] = (0.64, 0.16, 0.2),
-    *,
-    seed: int = 0,
-    contiguous: bool | None = None,
-    indices: Mapping[str, ArrayLike] | Sequence[ArrayLike] | None = None,
-    by: str | None = None,
-    gap: int = 0,
-) -> Splits:
-    """Train, validation and test parts that never share a trial.
-
-    A continuous recording (every session is one trial) is cut into blocks of time, in that order;
-    windows of one go whole to a block, those across a border to none. Anything else is split by trials, at
-    random, every session in like proportion.
-
-    Args:
-        trials: what is split.
-        fractions: of train, validation and test; they add up to one, validation and test may be zero.
-        seed: of the random choice of trials.
-        contiguous: True = the first trials train and the last test.
-        indices: instead of fractions, the trials of each part, by name or in order.
-        by: instead of fractions, the metadata column that says ``train``, ``validation`` or ``test``.
-        gap: bins left out between the blocks of a continuous recording.
-
-    Raises:
-        NeuritoError: a part would be empty, or parts overlap.
-    """
-    if by is not None:
-        if by not in trials.metadata:
-            raise NeuritoError(f"no metadata column {by!r}; {nearest(by, trials.metadata)}")
-        column = trials.metadata[by].astype(str)
-        unknown = set(column.tolist()) - set(PARTS)
-        if unknown:
-            raise NeuritoError(
-                f"metadata {by!r} says {min(unknown)!r}; every trial is one of {', '.join(PARTS)}"
-            )
-        indices = {part: np.flatnonzero(column == part) for part in PARTS if part in column}
-    if indices is not None:
-        return _by_indices(trials, indices)
+def split(trials: Trials, fractions: Sequence[float], seed: int, contiguous: bool | None, gap: int) -> Splits:
+    """Parts of these fractions (see `Trials.split`)."""
     shares = _shares(fractions)
     if _continuous(trials) and contiguous is not False:
         return _blocks(trials, shares, gap)
@@ -127,24 +89,8 @@ def rebin(trials: Trials, bins: int) -> Trials:
     )
 
 
-def concatenate(
-    parts: Sequence[Trials], *, sessions: Sequence[str] | None = None, channels: str = "name"
-) -> Trials:
-    """Several recordings as one; shorter trials are padded.
-
-    Trials are numbered anew where two parts use the same number. Heads that a part lacks are missing there.
-    Metadata are kept where all parts have them.
-
-    Args:
-        parts: what is put together.
-        sessions: a session name for each part; None = as they are: parts whose sessions have the same name
-            are of the same session.
-        channels: ``"name"`` = channels of the same name are the same, a channel that a part lacks is missing
-            there; ``"pad"`` = sessions have neurons of their own, the i-th of each in column i.
-
-    Raises:
-        NeuritoError: no parts, or inputs or kinds differ.
-    """
+def concatenate(parts: Sequence[Trials], sessions: Sequence[str] | None, channels: str) -> Trials:
+    """Several recordings as one (see `Trials.concatenate`)."""
     if not parts:
         raise NeuritoError("concatenate got no parts; give at least one Trials")
     if channels not in ("name", "pad"):
@@ -234,15 +180,30 @@ def _join(name: str, parts: Sequence[Trials], n_bins: int, channels: str) -> Hea
     )
 
 
-def _by_indices(trials: Trials, indices: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Splits:
+def by_metadata(trials: Trials, name: str) -> Splits:
+    """Parts as a metadata column says (see `Trials.split`)."""
+    if name not in trials.metadata:
+        raise NeuritoError(f"no metadata column {name!r}; {nearest(name, trials.metadata)}")
+    column = trials.metadata[name].astype(str)
+    unknown = set(column.tolist()) - set(PARTS)
+    if unknown:
+        raise NeuritoError(
+            f"metadata {name!r} says {min(unknown)!r}; every trial is one of {', '.join(PARTS)}"
+        )
+    return by_indices(trials, {part: np.flatnonzero(column == part) for part in PARTS})
+
+
+def by_indices(trials: Trials, indices: Mapping[str, ArrayLike] | Sequence[ArrayLike]) -> Splits:
+    """Parts of these trials, by name or in order (see `Trials.split`)."""
     if not isinstance(indices, Mapping):
         indices = dict(zip(PARTS, indices, strict=False))
     for name in indices:
         if name not in PARTS:
             raise NeuritoError(f"no part {name!r} in a split; {nearest(name, PARTS)}")
-    if "train" not in indices:
+    found = {name: trials[rows] for name, rows in indices.items() if np.size(rows)}
+    if "train" not in found:
         raise NeuritoError("a split needs trials to train on; give train indices")
-    return Splits(**{name: trials[rows] for name, rows in indices.items() if np.size(rows)})
+    return Splits(**found)
 
 
 def _shares(fractions: Sequence[float]) -> list[float]:

@@ -126,40 +126,36 @@ class Head:
         return pick(wanted, self.names, "channel")
 
 
-def pick(wanted: Any, names: Sequence[str], what: str) -> np.ndarray:
-    """Indices of things given by name, index, slice, mask, or a list of these.
+def pick(wanted: Any, names: Sequence[str] | int, what: str) -> np.ndarray:
+    """Indices of things given by index, slice, mask, or name, or a list of these.
+
+    Args:
+        wanted: what is given.
+        names: of the things; or how many there are, where they have none.
+        what: a word for one of them.
 
     Raises:
         NeuritoError: there is no such thing, or none is chosen.
     """
-    if isinstance(wanted, slice):
-        index = np.arange(len(names))[wanted]
-    else:
-        given = np.atleast_1d(np.asarray(wanted))
-        if given.dtype.kind in "UO":
-            lookup = {name: i for i, name in enumerate(names)}
-            for name in map(str, given):
-                if name not in lookup:
-                    raise NeuritoError(f"no {what} {name!r}; {nearest(str(name), names)}")
-            index = np.array([lookup[str(name)] for name in given], int)
-        elif given.dtype == bool:
-            if given.shape != (len(names),):
-                raise NeuritoError(
-                    f"a mask of shape {given.shape} for {len(names)} {what}s; give ({len(names)},)"
-                )
-            index = np.flatnonzero(given)
-        elif given.dtype.kind in "iu" and given.ndim == 1:
-            wrong = given[(given < -len(names)) | (given >= len(names))]
-            if wrong.size:
-                raise NeuritoError(f"no {what} {wrong[0]}: there are {len(names)}, counted from 0")
-            index = given % len(names)
-        elif given.size:
-            raise NeuritoError(f"{what}s chosen by {wanted!r}; give names, whole numbers, a slice or a mask")
-        else:
-            index = np.zeros(0, int)
-    if not index.size:
-        raise NeuritoError(f"no {what} is chosen; choose at least one of the {len(names)}")
-    return index
+    n = names if isinstance(names, int) else len(names)
+    given = np.arange(n)[wanted] if isinstance(wanted, slice) else np.atleast_1d(np.asarray(wanted))
+    if not given.size or (given.dtype == bool and given.shape == (n,) and not given.any()):
+        raise NeuritoError(f"no {what} is chosen; choose at least one of the {n}")
+    if given.dtype.kind in "UO" and not isinstance(names, int):
+        lookup = {name: i for i, name in enumerate(names)}
+        for name in map(str, given):
+            if name not in lookup:
+                raise NeuritoError(f"no {what} {name!r}; {nearest(name, names)}")
+        return np.array([lookup[str(name)] for name in given])
+    if given.dtype == bool:
+        if given.shape != (n,):
+            raise NeuritoError(f"a mask of shape {given.shape} for {n} {what}s; give ({n},)")
+        return np.flatnonzero(given)
+    if given.dtype.kind not in "iu" or given.ndim != 1:
+        raise NeuritoError(f"{what}s chosen by {wanted!r}; give whole numbers, a slice, a mask or names")
+    if (wrong := given[(given < -n) | (given >= n)]).size:
+        raise NeuritoError(f"no {what} {wrong[0]}: there are {n}, counted from 0")
+    return given % n
 
 
 def numeric(values: ArrayLike) -> np.ndarray:

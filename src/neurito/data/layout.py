@@ -1,6 +1,7 @@
 """Which axis of an array is which: said by the caller, or known from the file, never guessed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from neurito.errors import NeuritoError, nearest
 
 AXES = ("trial", "time", "channel")
 _SYNONYMS = {
-    "trial": "trial epoch sweep",
-    "time": "time bin sample timepoint t",
-    "channel": "channel neuron unit electrode cell sensor feature",
+    "trial": "trial sweep",
+    "time": "time bin timepoint",
+    "channel": "channel neuron unit electrode cell",
 }
 WORDS = {f"{word}{s}": axis for axis, words in _SYNONYMS.items() for word in words.split() for s in ("", "s")}
 """Words for axes, as they are found in files."""
@@ -54,23 +55,18 @@ def deduce(shape: Shape, known: Mapping[int, set[str]]) -> tuple[str, ...] | Non
     """Axes of an array from what lengths are known to mean; None where that leaves a doubt.
 
     An axis of varying length is time. An axis is known where its length means one thing and no other axis
-    has that length. Then what remains is known if one axis remains, and, of two axes, where time is known.
+    has that length. The last axis is known when the others are; of two axes, none is trials unless known.
     """
     axes: list[str | None] = ["time" if length is None else None for length in shape]
     for i, length in enumerate(shape):
         meant = known.get(length, set()) if length is not None else set()
         if len(meant) == 1 and list(shape).count(length) == 1:
             axes[i] = next(iter(meant))
-    named = [axis for axis in axes if axis]
-    if len(set(named)) < len(named):
+    possible = AXES if len(shape) > 2 or "trial" in axes else AXES[1:]
+    left = [axis for axis in possible if axis not in axes]
+    if len(left) > 1 or len(left) != axes.count(None):
         return None
-    left = [axis for axis in AXES if axis not in named]
-    if len(shape) == 2:
-        left = [axis for axis in left if axis != "trial"] if "trial" not in named else left
-    if axes.count(None) > 1 or "time" not in [*named, *left]:
-        return None
-    complete = tuple(axis or left[0] for axis in axes)
-    return complete if "time" in complete and len(left) == axes.count(None) else None
+    return tuple(axis or left[0] for axis in axes)
 
 
 def doubt(what: str, shape: Shape) -> NeuritoError:
@@ -118,17 +114,11 @@ def follow(shape: Shape, main: Sequence[str], trials: int, bins: int) -> tuple[s
             and all(wanted.get(axis, length) == length for axis, length in zip(axes, shape, strict=True))
         )
 
-    orders = [tuple(main), tuple(axis for axis in main if axis != "channel")]
-    found = [axes for axes in orders if fits(axes)] or [axes for axes in _orders(len(shape)) if fits(axes)][
-        :2
-    ]
-    return found[0] if len(found) == 1 or (found and found[0] in orders) else None
-
-
-def _orders(n: int) -> Iterable[tuple[str, ...]]:
-    from itertools import permutations
-
-    return permutations(AXES, n)
+    for order in (tuple(main), tuple(axis for axis in main if axis != "channel")):
+        if fits(order):
+            return order
+    others = [axes for axes in permutations(AXES, len(shape)) if fits(axes)]
+    return others[0] if len(others) == 1 else None
 
 
 def show(shape: Shape) -> str:

@@ -77,11 +77,13 @@ class Recording:
     observed: Sequence[Float64[np.ndarray, "_ 2"]] = ()
     epochs: Float64[np.ndarray, "epoch 2"] | None = None
 
-    def extent(self) -> tuple[float, float]:
-        """First and last time in seconds: of the epochs, or of the spikes, or of the samples."""
+    def extent(self, key: str = "spikes") -> tuple[float, float]:
+        """First and last time in seconds: of the epochs, or of the spikes or the series `key`, or of all."""
         if self.epochs is not None:
             return float(self.epochs.min()), float(self.epochs.max())
-        clocks = [self.times] if self.times.size else [series.times for series in self.series.values()]
+        clocks = [series.times for name, series in self.series.items() if key in ("spikes", name)]
+        if key == "spikes" and self.times.size:
+            clocks = [self.times]
         ends = [(float(clock.min()), float(clock.max())) for clock in clocks if clock.size]
         if not ends:
             raise NeuritoError("holds no spike and no sample; nothing can be binned")
@@ -110,7 +112,7 @@ def to_trials(recording: Recording, options: Options) -> Trials:
         width, spans = _sampling(recording, key)
     if width is None or not width > 0:
         raise NeuritoError(f"bin_width={width}; spike times need bins, give bin_width=SECONDS")
-    start, lengths, metadata = _cuts(recording, options, width, spans)
+    start, lengths, metadata = _cuts(recording, options, key, width, spans)
     if not lengths.size or lengths.min() < 1:
         raise NeuritoError(f"no bin of {width:g} s fits; choose a smaller bin_width")
     size = lengths.size * int(lengths.max()) * max(len(rows), 1)
@@ -196,11 +198,11 @@ def _units(recording: Recording, wanted: str | Sequence[str] | None) -> np.ndarr
     return pick(wanted, names, "unit")
 
 
-def _spans(recording: Recording, options: Options, width: float) -> np.ndarray:
+def _spans(recording: Recording, options: Options, key: str, width: float) -> np.ndarray:
     """(span, 2): stretches of time to be binned where there are no trials, in seconds."""
     if options.span is not None:
         low, high = options.span
-        first, last = recording.extent()
+        first, last = recording.extent(key)
         if not low < high or high <= first or low >= last:
             raise NeuritoError(
                 f"span=({low:g}, {high:g}) holds nothing; the recording is from {first:g} to {last:g} s"
@@ -208,13 +210,13 @@ def _spans(recording: Recording, options: Options, width: float) -> np.ndarray:
         return np.array([[low, high]])
     if recording.epochs is not None:
         return recording.epochs
-    first, last = recording.extent()
+    first, last = recording.extent(key)
     bins = np.floor((last - first) / width) + 1  # the last spike is inside
     return np.array([[first, first + bins * width]])
 
 
 def _cuts(
-    recording: Recording, options: Options, width: float, spans: np.ndarray | None
+    recording: Recording, options: Options, key: str, width: float, spans: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Start (trial,) in seconds, length (trial,) in bins, and the metadata of trials."""
     table = None if options.cut or options.span else _table(recording, options.intervals)
@@ -223,7 +225,7 @@ def _cuts(
             if getattr(options, option) is not None:
                 raise NeuritoError(f"{option} needs trials; give intervals=TABLE")
         if spans is None or options.span is not None:
-            spans = _spans(recording, options, width)
+            spans = _spans(recording, options, key, width)
         if options.cut is None:
             return spans[:, 0], _whole(spans[:, 1] - spans[:, 0], width), {}
         bins = int(_whole(np.array(options.cut), width))

@@ -45,6 +45,11 @@ class Array:
         """Whether it holds real numbers."""
         return self.dtype.kind in "biuf"
 
+    @property
+    def vector(self) -> bool:
+        """Whether only one of its axes is longer than one."""
+        return not self.lengths and sum(length != 1 for length in self.shape) == 1
+
     def __str__(self) -> str:
         shape = layout.show(self.shape)
         return f"{len(self.lengths)} arrays {shape} {self.dtype}" if self.lengths else f"{shape} {self.dtype}"
@@ -220,7 +225,7 @@ def times_of(store: Store, array: Array, key: str | None) -> np.ndarray | None:
     names = [key] if key else [n for n in store.arrays if n.rpartition("/")[2].lower() in layout.TIMES]
     for name in names:
         found = store.find(name)
-        if not found.numeric or found.lengths or np.prod(found.shape) != max(found.shape, default=0):  # type: ignore
+        if not (found.numeric and found.vector):
             continue
         times = np.asarray(found.load(), float).ravel()
         if key:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
-from neurito.data.arrays import ArrayLike, compact, frozen, gather, once, place, spread
+from neurito.data.arrays import ArrayLike, Ragged, compact, frozen, gather, once, place, spread
 from neurito.data.head import Head, Kind, Missing, pick
 from neurito.errors import NeuritoError, nearest
 
@@ -107,14 +108,57 @@ class Trials:
     # making, writing
 
     @staticmethod
-    def from_array(values: ArrayLike | Sequence[ArrayLike], **options: Any) -> "Trials":
-        """Trials from an array (trial, time, channel) or a list of arrays (time, channel) of unequal length.
+    def from_array(
+        values: Ragged,
+        *,
+        bin_width: float | ArrayLike | None = None,
+        bin_edges: ArrayLike | None = None,
+        kind: Kind | None = None,
+        name: str | None = None,
+        names: Sequence[str] = (),
+        unit: str | None = None,
+        missing: Missing = "error",
+        read: ArrayLike = True,
+        score: ArrayLike = True,
+        inputs: Ragged | Mapping[str, Ragged] | None = None,
+        input_names: Sequence[str] = (),
+        behaviour: Mapping[str, Ragged] | None = None,
+        lengths: ArrayLike | None = None,
+        start: ArrayLike = 0.0,
+        session: ArrayLike = 0,
+        session_names: Sequence[str] = (),
+        metadata: Mapping[str, ArrayLike] | None = None,
+    ) -> "Trials":
+        """Trials from an array, or from a list of arrays of unequal length.
 
-        The options are those of `neurito.data.construct.from_array`.
+        Args:
+            values: (trial, time, channel); or (time, channel), one continuous recording; or a list of arrays
+                (time, channel), one per trial.
+            bin_width: seconds, one number or anything that broadcasts to (trial, time); or
+            bin_edges: seconds, (time + 1,) or (trial, time + 1).
+            kind: ``"counts"`` or ``"continuous"``; None = counts if all values are integers of at least zero.
+            name: of the main head; None = ``"spikes"`` for counts, ``"signal"`` otherwise.
+            names: of the channels.
+            unit: of the values; None = ``"counts/bin"`` for counts.
+            missing: ``"nan"`` = NaN means missing (in `values` and `behaviour`); ``"error"`` = NaN is an error.
+            read: what may be looked at; anything that broadcasts to the shape of `values`.
+            score: what predictions are compared with; likewise.
+            inputs: like `values`, or several by name; known everywhere.
+            input_names: of the inputs.
+            behaviour: by name, like `values`, or (trial, time); each a head that is scored, never read.
+            lengths: bins of each trial, where the arrays are padded.
+            start: seconds, of each trial's first bin in the recording's clock.
+            session: of each trial, a number.
+            session_names: one per session.
+            metadata: one value per trial, by name.
+
+        Raises:
+            NeuritoError: shapes do not fit, or values are not what they are said to be.
 
         Warns:
             NeuritoWarning: a neuron never fires.
         """
+        options = {name: value for name, value in locals().items() if name != "values"}
         from neurito.data.construct import from_array, warn_silent
 
         trials = from_array(values, **options)
@@ -122,11 +166,27 @@ class Trials:
         return trials
 
     @staticmethod
-    def concatenate(parts: Iterable["Trials"], **options: Any) -> "Trials":
-        """Several recordings as one; see `neurito.data.cutting.concatenate`."""
+    def concatenate(
+        parts: Iterable["Trials"], *, sessions: Sequence[str] | None = None, channels: str = "name"
+    ) -> "Trials":
+        """Several recordings as one; shorter trials are padded.
+
+        Trials are numbered anew where two parts use the same number. Heads that a part lacks are missing
+        there. Metadata are kept where all parts have them.
+
+        Args:
+            parts: what is put together.
+            sessions: a session name for each part; None = as they are: parts whose sessions have the same
+                name are of the same session.
+            channels: ``"name"`` = channels of the same name are the same, a channel that a part lacks is
+                missing there; ``"pad"`` = sessions have neurons of their own, the i-th of each in column i.
+
+        Raises:
+            NeuritoError: no parts, or inputs or kinds differ.
+        """
         from neurito.data.cutting import concatenate
 
-        return concatenate(list(parts), **options)
+        return concatenate(list(parts), sessions, channels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes everything to one HDF5 file, whole or not at all."""
@@ -216,8 +276,21 @@ class Trials:
     # selecting
 
     def __getitem__(self, index: Any) -> "Trials":
-        """Trials by number, slice, mask or list of numbers; always with a trial axis."""
-        rows = pick(index, tuple(map(str, range(self.n_trials))), "trial")
+        """``trials[some]``, ``trials[some, bins]`` or ``trials[some, bins, channels]``, always with all axes.
+
+        Trials are given by number, slice, mask or list of numbers, bins by number or slice, channels as in
+        `select`.
+        """
+        if isinstance(index, tuple):
+            some, bins, channels, *more = (*index, None, None)[: max(3, len(index))]
+            if more:
+                raise NeuritoError(f"{len(index)} indices; give those of trials, bins and channels")
+            if isinstance(bins, int):
+                bins = slice(bins, bins + 1 or None)
+            if not isinstance(bins, slice | None):
+                raise NeuritoError(f"bins chosen by {bins!r}; bins follow one another, give a slice")
+            return self[some].select(time=bins, channels=channels)
+        rows = pick(index, self.n_trials, "trial")
         return self._cut(lambda array: gather(array, rows), lambda array: array[rows])
 
     def select(self, *, time: slice | None = None, channels: Any = None, head: str | None = None) -> "Trials":
@@ -300,11 +373,38 @@ class Trials:
 
         return rebin(self, bins)
 
-    def split(self, fractions: Sequence[float] = (0.64, 0.16, 0.2), **options: Any) -> "Splits":
-        """Train, validation and test parts that never share a trial; see `neurito.data.cutting.split`."""
-        from neurito.data.cutting import split
+    def split(
+        self,
+        fractions: Sequence[float] = (0.64, 0.16, 0.2),
+        *,
+        seed: int = 0,
+        contiguous: bool | None = None,
+        indices: Mapping[str, ArrayLike] | Sequence[ArrayLike] | None = None,
+        by: str | None = None,
+        gap: int = 0,
+    ) -> "Splits":
+        """Train, validation and test parts that never share a trial.
 
-        return split(self, fractions, **options)
+        A continuous recording (every session is one trial) is cut into blocks of time, in that order; windows
+        of one go whole to a block, those across a border to none. Anything else is split by trials, at
+        random, every session in like proportion.
+
+        Args:
+            fractions: of train, validation and test; they add up to one, validation and test may be zero.
+            seed: of the random choice of trials.
+            contiguous: True = the first trials train and the last test.
+            indices: instead of fractions, the trials of each part, by name or in order.
+            by: instead of fractions, the metadata column that says ``train``, ``validation`` or ``test``.
+            gap: bins left out between the blocks of a continuous recording.
+
+        Raises:
+            NeuritoError: a part would be empty, or parts overlap.
+        """
+        from neurito.data.cutting import by_indices, by_metadata, split
+
+        if by is not None:
+            return by_metadata(self, by)
+        return split(self, fractions, seed, contiguous, gap) if indices is None else by_indices(self, indices)
 
     # what is read, what is scored
 
@@ -332,7 +432,7 @@ class Trials:
             channels = np.random.default_rng(seed).permutation(old.n_channels)[:count]
         kept = np.ones(old.n_channels, bool)
         kept[old.channels(channels)] = False
-        return replace(self, heads={**self.heads, name: replace(old, read=old.read & kept)})
+        return replace(self, heads={**self.heads, name: replace(old, read=compact(old.read) & kept)})
 
     def forward(self, bins: int) -> "Trials":
         """The last `bins` bins of each trial are read in no head any more, still scored."""
@@ -341,9 +441,8 @@ class Trials:
                 f"forward({bins}) in a trial of {self.lengths.min()} bins; choose from 1 to one bin less"
             )
         known = (np.arange(self.n_bins) < self.lengths[:, None] - bins)[..., None]
-        return replace(
-            self, heads={k: replace(head, read=head.read & known) for k, head in self.heads.items()}
-        )
+        heads = {name: replace(head, read=compact(head.read) & known) for name, head in self.heads.items()}
+        return replace(self, heads=heads)
 
     def with_head(self, name: str, head: Head) -> "Trials":
         """With one more head, or another in place of the one of that name."""
@@ -416,31 +515,28 @@ class Splits(_Parts):
     def __new__(cls, train: Trials, validation: Trials | None = None, test: Trials | None = None) -> "Splits":
         """Checks that the parts share nothing."""
         parts = {"train": train, "validation": validation, "test": test}
-        given = [(name, part) for name, part in parts.items() if part is not None]
-        sessions: dict[int, set[int]] = {}
-        for _, part in given:
-            for trial, session in zip(part.ids.tolist(), part.session.tolist(), strict=True):
-                sessions.setdefault(session, set()).add(trial)
-        continuous = {next(iter(trials)) for trials in sessions.values() if len(trials) == 1}
-        for i, (name, part) in enumerate(given):
-            for other_name, other in given[i + 1 :]:
-                shared = np.intersect1d(part.ids, other.ids)
-                for trial in shared.tolist():
-                    if trial not in continuous or _overlap(part, other, trial):
-                        raise NeuritoError(
-                            f"{name} and {other_name} overlap: trial {trial} is in both; give it to one part"
-                        )
+        given = {name: _spans(part) for name, part in parts.items() if part is not None}
+        trials = {key for spans in given.values() for key in spans}
+        sessions = [session for session, _ in trials]
+        for (name, part), (other_name, other) in combinations(given.items(), 2):
+            for session, trial in sorted(part.keys() & other.keys()):
+                a, b = part[session, trial][:, None], other[session, trial][None]
+                if sessions.count(session) > 1 or ((a[..., 0] < b[..., 1]) & (b[..., 0] < a[..., 1])).any():
+                    raise NeuritoError(
+                        f"{name} and {other_name} overlap: trial {trial} of {session!r} is in both; "
+                        "give it to one part, or different ids if these are different trials"
+                    )
         return super().__new__(cls, train, validation, test)
 
 
-def _overlap(one: Trials, other: Trials, trial: int) -> bool:
-    """Whether two parts share bins of a trial."""
-    spans = []
-    for part in (one, other):
-        rows = part.ids == trial
-        spans.append(np.stack([part.origin[rows], part.origin[rows] + part.lengths[rows]], 1))
-    (a, b) = spans
-    return bool(((a[:, None, 0] < b[None, :, 1]) & (b[None, :, 0] < a[:, None, 1])).any())
+def _spans(trials: Trials) -> dict[tuple[str, int], np.ndarray]:
+    """First and last + 1 bin (piece, 2) of each trial's pieces, by session and trial."""
+    spans: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    stop = trials.origin + trials.lengths
+    for i, (session, trial) in enumerate(zip(trials.session.tolist(), trials.ids.tolist(), strict=True)):
+        where = spans.setdefault((trials.session_names[session], trial), [])
+        where.append((int(trials.origin[i]), int(stop[i])))
+    return {key: np.array(where) for key, where in spans.items()}
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -462,8 +558,8 @@ def _within(head: Head, exists: np.ndarray) -> Head:
     return replace(
         head,
         values=np.where(there, head.values, np.float32(np.nan)),
-        read=head.read & there,
-        score=head.score & there,
+        read=compact(head.read) & there,
+        score=compact(head.score) & there,
     )
 
 

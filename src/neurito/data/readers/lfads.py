@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from neurito.data.construct import named_head
 from neurito.data.head import Head
 from neurito.data.options import Options
 from neurito.data.readers.hdf5 import opened
@@ -46,7 +47,7 @@ def read(path: Path, options: Options) -> Trials:
     if options.bin_width is None:
         raise NeuritoError(f"{path}: does not say how wide its bins are; give bin_width=SECONDS")
     read = _read(path, values, joined("encod_data") if main == "recon_data" else None)
-    spikes = Head.of(values, options.kind, read=read, unit=options.unit, missing=options.missing)
+    spikes = named_head(main, values, options.kind, read=read, unit=options.unit, missing=options.missing)
     heads = {options.name or ("spikes" if spikes.kind == "counts" else "signal"): spikes}
     for suffix in ("behavior", "behaviour"):
         if (behaviour := joined(suffix)) is not None:
