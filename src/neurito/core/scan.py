@@ -46,7 +46,6 @@ class Inference:
         resampling: systematic, multinomial or none.
         threshold: resample when the effective sample size falls to this share of K; 1 means at every bin.
         adapted: resample on p(y_t | z_{t-1}) before moving (fully adapted; needs guide='optimal').
-        kl_weight: factor on the divergence in the ELBO; 1 is the bound.
     """
 
     particles: int = 16
@@ -54,7 +53,6 @@ class Inference:
     resampling: Scheme = "systematic"
     threshold: float = 1.0
     adapted: bool = False
-    kl_weight: float = 1.0
 
     def __post_init__(self) -> None:
         """Checks what cannot be combined."""
@@ -66,8 +64,6 @@ class Inference:
             raise NeuritoError(
                 f"objective={self.objective!r} is defined without resampling: set resampling='none'"
             )
-        if self.objective != "elbo" and self.kl_weight != 1:
-            raise NeuritoError(f"kl_weight={self.kl_weight} applies to objective='elbo' only")
         if self.adapted and self.resampling == "none":
             raise NeuritoError("adapted=True resamples before moving: set resampling='systematic'")
 
@@ -137,6 +133,7 @@ def scan(
     *,
     covered: Covered = "read",
     record: bool = False,
+    kl_weight: Float[Array, ""] | float = 1.0,
 ) -> Outcome:
     """Runs K particles through every trial of a batch.
 
@@ -147,6 +144,7 @@ def scan(
         inference: particles, objective, resampling.
         covered: which entries weigh the particles: those read (inference), or those read or scored (training).
         record: keep all particles.
+        kl_weight: factor on the divergence of the noise in the ELBO; 1 is the bound. Other objectives ignore it.
 
     Raises:
         NeuritoError: a combination that is mathematically impossible.
@@ -189,7 +187,7 @@ def scan(
         if exact:
             assert kick.evidence is not None
             return kick.evidence
-        prior = -inference.kl_weight * kick.kl() if inference.objective == "elbo" else kick.log_ratio(xi, eps)
+        prior = -kl_weight * kick.kl() if inference.objective == "elbo" else kick.log_ratio(xi, eps)
         total = jnp.zeros(z.shape[:-1], z.dtype) + prior
         for log_prob, context in zip(likelihoods, heads, strict=True):
             total = total + log_prob(context, z)

@@ -24,10 +24,11 @@ class State(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What a stretch of steps reads: which rows of the data, and at what rate."""
+    """What a stretch of steps reads: which rows of the data, at what rate and KL weight."""
 
     step: Int[Array, " step"]
     rate: Float[Array, " step"]
+    kl_weight: Float[Array, " step"]
     trial: Int[Array, "step slot"]
     first: Int[Array, "step slot"]
     weight: Float[Array, "step slot"]
@@ -87,8 +88,9 @@ def train(
     ) -> tuple[State, Log]:
         place = jax.lax.axis_index("trial") * rows.trial.shape[1]
 
-        def loss(vector: Array, batch: Batch, key: PRNGKeyArray) -> tuple[Array, Array]:
-            out = scan(packing.unpack(vector, rest), batch, key, inference, covered="train")
+        def loss(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Array]:
+            model = packing.unpack(vector, rest)
+            out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight)
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
             share = (out.ess / inference.particles).mean(1) * lengths
@@ -99,7 +101,7 @@ def train(
             batch = data.take(row.trial, row.first, slots, bins)
             batch = replace(batch, weight=row.weight.astype(batch.weight.dtype))
             (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(
-                state.vector, batch, jax.random.fold_in(key, row.step)
+                state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight
             )
             joined = jax.lax.psum(jnp.concatenate([gradient, value[None], extra]), "trial")
             total = joined[-2]
@@ -112,7 +114,7 @@ def train(
 
     own: Any = PartitionSpec(None, "trial")
     all_: Any = PartitionSpec()
-    cut = Rows(all_, all_, own, own, own)
+    cut = Rows(all_, all_, all_, own, own, own)
     return jax.shard_map(
         whole,
         mesh=mesh,

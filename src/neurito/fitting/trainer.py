@@ -2,12 +2,14 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from neurito.core import runtime
@@ -34,6 +36,8 @@ def fit(
     *,
     run: str | Path | None = None,
     training: Training | None = None,
+    rule: optax.GradientTransformation | None = None,
+    schedule: Callable[[int], float] | None = None,
     progress: bool | None = None,
     provenance: dict[str, Any] | None = None,
     **options: Any,
@@ -49,6 +53,8 @@ def fit(
         validation: validation trials, which share no bin with the training trials; None = no selection.
         run: folder for configuration, history, checkpoint and model; None = nothing is written.
         training: options; or give them by name.
+        rule: an Optax optimiser in place of the named one, without a learning rate of its own.
+        schedule: step -> learning rate, for instance an Optax schedule, in place of the named one.
         progress: None = a bar on a terminal, lines elsewhere; False = nothing.
         provenance: plain data that the saved model carries along (data file, its hash).
         **options: fields of `Training`.
@@ -62,7 +68,7 @@ def fit(
     training = dataclasses.replace(training or Training(), **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)
-    job = _Job(specification, trials, validation, training, progress)
+    job = _Job(specification, trials, validation, training, rule, schedule, progress)
     return job.run(None if run is None else Path(run), provenance or {})
 
 
@@ -99,6 +105,8 @@ class _Job:
         trials: Trials,
         validation: Trials | None,
         training: Training,
+        rule: optax.GradientTransformation | None,
+        schedule: Callable[[int], float] | None,
         progress: bool | None,
     ) -> None:
         self.mesh = runtime.mesh(training.devices or None, training.device or None)
@@ -112,7 +120,8 @@ class _Job:
         model = specification.build(self.layout, seed_model)
         self.packing = Packing.of(model, specification.fixed)
         vector, rest = self.packing.pack(model)
-        self.rule = steps.optimiser(training.optimiser, training.weight_decay, training.clip)
+        self.rule = rule or steps.optimiser(training.optimiser, training.weight_decay, training.clip)
+        self.schedule = schedule
         self.sampler = Sampler.of(
             trials.lengths,
             training.window,
@@ -196,6 +205,8 @@ class _Job:
                 score = None
                 if notes["step"] % between == 0 or notes["step"] >= self.total:
                     score = self._score()
+                    if score is not None and np.isnan(score):
+                        score = -np.inf
                     if score is None or notes["best"] is None or score > notes["best"]:
                         best, notes["best"], notes["since"] = good.vector, score, 0
                     else:
@@ -204,9 +215,7 @@ class _Job:
                         {
                             "step": notes["step"],
                             "seconds": time.monotonic() - clock,
-                            "learning_rate": float(
-                                notes["scale"] * training.rates(notes["step"] - 1, 1, self.total)[0]
-                            ),
+                            "learning_rate": float(notes["scale"] * self._rates(notes["step"] - 1, 1)[0]),
                             "bound": float(log.bound.mean()),
                             "score": float("nan") if score is None else score,
                             "ess": float(log.ess.mean()),
@@ -228,17 +237,26 @@ class _Job:
             run.save(folder, data=self.identity["data"], **provenance)
         return run
 
+    def _rates(self, first: int, count: int) -> np.ndarray:
+        """The learning rates of a stretch of steps."""
+        if self.schedule is not None:
+            return np.array([float(self.schedule(step)) for step in range(first, first + count)])
+        return self.training.rates(first, count, self.total)
+
     def _patient_enough(self, notes: dict[str, Any]) -> bool:
         return bool(self.training.patience and notes["since"] >= self.training.patience)
 
     def _stretch(self, notes: dict[str, Any]) -> steps.Log:
         """One compiled call; the state moves on."""
         first, count = notes["step"], self.training.steps_per_call
-        rates = notes["scale"] * self.training.rates(first, count, self.total)
+        training, dtype = self.training, self.state.vector.dtype
+        ramp = self.specification.kl_weight * training.kl_ramp(first, count, self.total)
         draw = self.sampler.draw(first, count)
+        K = training.particles(first, self.total, self.inference.particles)
         rows = steps.Rows(
             jnp.arange(first, first + count, dtype=jnp.int32),
-            jnp.asarray(rates, self.state.vector.dtype),
+            jnp.asarray(notes["scale"] * self._rates(first, count), dtype),
+            jnp.asarray(ramp, dtype),
             *(jnp.asarray(x) for x in draw),
         )
         key = jax.random.fold_in(self.key, notes["attempt"])
@@ -249,7 +267,7 @@ class _Job:
             rows,
             self.put(key),
             packing=self.packing,
-            inference=self.inference,
+            inference=dataclasses.replace(self.inference, particles=K),
             rule=self.rule,
             bins=self.bins,
             mesh=self.mesh,

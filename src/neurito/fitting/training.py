@@ -24,6 +24,9 @@ class Training:
         optimiser: radam, adam, adamw, or sgd.
         weight_decay: of adamw.
         clip: largest norm of a gradient; 0 = none.
+        kl_warmup: share of the steps in which the KL weight rises from 0 (elbo only).
+        particle_stages: numbers of particles before the model's own, each for an equal share of the fit: (4, 16)
+            gives thirds with 4, 16 and K.
         score: what chooses the best epoch: bound (nats per bin on validation trials, held-out channels included),
             co_bps (held-out neurons of the validation trials, bits per spike), or none.
         evaluations: how many times the score is taken, evenly spread.
@@ -45,6 +48,8 @@ class Training:
     optimiser: Literal["radam", "adam", "adamw", "sgd"] = "radam"
     weight_decay: float = 1e-4
     clip: float = 0.0
+    kl_warmup: float = 0.0
+    particle_stages: tuple[int, ...] = ()
     score: Literal["bound", "co_bps", "none"] = "bound"
     evaluations: int = 50
     patience: int = 0
@@ -76,3 +81,13 @@ class Training:
         else:
             rate = start * (end / start) ** x
         return rate * np.minimum((step + 1) / self.warmup, 1.0) if self.warmup else rate
+
+    def kl_ramp(self, first: int, count: int, total: int) -> np.ndarray:
+        """The share of the KL weight in the same steps."""
+        step = np.arange(first, first + count)
+        return np.minimum(step / (self.kl_warmup * total), 1.0) if self.kl_warmup else np.ones(count)
+
+    def particles(self, step: int, total: int, last: int) -> int:
+        """The number of particles at a step, `last` being the model's own."""
+        stages = (*self.particle_stages, last)
+        return stages[min(step * len(stages) // total, len(stages) - 1)]

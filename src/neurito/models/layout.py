@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from neurito.data.trials import Trials
+from neurito.data.trials import Kind, Trials
 from neurito.errors import NeuritoError
 
 
@@ -14,7 +14,7 @@ class HeadLayout:
     """Shape and kind of one head."""
 
     channels: int
-    kind: str
+    kind: Kind
     unit: str
     names: tuple[str, ...]
 

@@ -58,6 +58,7 @@ class Specification(abc.ABC):
         encoder_sd: standard deviation of the encoder's Gaussian at the start.
         particles: K.
         objective: vsmc, iwae or elbo.
+        kl_weight: weight of the divergence in a fit by elbo; 1 is the bound.
         resampling: systematic, multinomial or none.
         threshold: resample when the effective sample size falls to this share of K (1 = at every bin).
         adapted: resample before moving (fully adapted; needs the optimal guide).
@@ -86,6 +87,7 @@ class Specification(abc.ABC):
     encoder_sd: float = 0.3
     particles: int = 16
     objective: Objective = "vsmc"
+    kl_weight: float = 1.0
     resampling: Scheme = "systematic"
     threshold: float = 1.0
     adapted: bool = False

@@ -17,9 +17,9 @@ class Step(eqx.Module):
         u: inputs of the bin it leaves, after `Dynamics.drive`, (trial, 1, input), or None.
     """
 
-    t: Float[Array, "... 1"]
-    dt: Float[Array, "... 1"]
-    u: Float[Array, "... 1 input"] | None
+    t: Float[Array, "..."]
+    dt: Float[Array, "..."]
+    u: Float[Array, "... input"] | None
 
 
 class Dynamics(eqx.Module):
