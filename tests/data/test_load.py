@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -115,6 +117,12 @@ def test_hdf5_of_one_flat_array(tmp_path):
     with pytest.raises(NeuritoError, match="no array of two or three axes"):
         load(path)
     assert "no array of two or three axes" in describe(path)
+
+
+def test_nothing_heavy_is_imported():
+    heavy = "{'jax', 'h5py', 'scipy', 'pandas', 'pynwb', 'pynapple', 'matplotlib'}"
+    code = f"import sys, neurito.data; sys.exit(bool({heavy} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_public_names():

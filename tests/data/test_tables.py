@@ -98,6 +98,10 @@ def test_spike_table(tmp_path):
     some = load(path, bin_width=0.1, units=["7"], intervals=np.array([[6, 8], [9.0, 10]]))
     np.testing.assert_array_equal(some.lengths, [20, 10])
     assert some.main.values[1, :10].sum() == ((unit == 7) & (times >= 9) & (times < 10)).sum()
+    around = load(path, bin_width=0.1, intervals=np.array([[4.7, 6.0], [14.0, 17.0]])).main
+    assert around.read[0, :13].all()  # 0.3 s before the first spike, at 50 spikes/s of all units
+    assert (around.values[0, :2] == 0).all()
+    np.testing.assert_array_equal(around.read[1, :, 0], 14 + 0.1 * np.arange(30) < times[-1] + 0.4)
     text = describe(path)
     assert "3 with 500 spikes" in text
     with pytest.raises(NeuritoError, match="give bin_width=SECONDS"):

@@ -285,9 +285,10 @@ def _counts(recording: Recording, rows: np.ndarray, edges: np.ndarray) -> np.nda
     column[rows] = np.arange(len(rows))
     unit = column[recording.unit]
     counts = bin_spikes(recording.times[unit >= 0], unit[unit >= 0], edges, len(rows))
-    if recording.epochs is None:
+    if recording.epochs is None:  # when it was on is not known: no silence of all units has chance exp(-20)
         first, last = recording.extent()
-        counts[(edges[:, 1:] < first) | (edges[:, :-1] > last)] = np.nan
+        silence = 20 * (last - first) / recording.times.size
+        counts[(edges[:, 1:] < first - silence) | (edges[:, :-1] > last + silence)] = np.nan
     else:
         counts[~_covered(recording.epochs, edges)] = np.nan
     groups: dict[bytes, list[int]] = {}
