@@ -117,6 +117,15 @@ def test_behaviour(path):
         load(path, bin_width=0.1, behaviour=["events"])
 
 
+def test_behaviour_from_another_file(path, tmp_path):
+    table = tmp_path / "pupil.csv"
+    table.write_text("time,pupil\n" + "\n".join(f"{t},{2 * t}" for t in np.arange(0, 60, 0.1)))
+    for options in ({}, {"behaviour": ["pupil", "hand_vel"]}):
+        trials = load(path, bin_width=0.5, behaviour_file=table, **options)
+        assert list(trials.heads)[1:] == options.get("behaviour", ["pupil"])
+    np.testing.assert_allclose(trials.heads["pupil"].values[0, 0, 0], 2 * (START[0] + 0.2), rtol=1e-5)
+
+
 def test_series_as_the_signal(path):
     trials = load(path, key="hand_vel", cut=2.0)
     assert (trials.name, trials.n_trials, trials.n_bins, trials.main.read.all()) == (

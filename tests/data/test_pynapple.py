@@ -36,6 +36,13 @@ def test_group(group):
     assert load(group, bin_width=0.1, units="area == 'CA3'").main.names == ("7",)
 
 
+def test_behaviour_beside_a_file(group, tmp_path):
+    rows = [f"{i},{t}" for i, times in SPIKES.items() for t in times]
+    (tmp_path / "x.csv").write_text("unit,time\n" + "\n".join(rows))
+    trials = load(tmp_path / "x.csv", bin_width=0.1, intervals=SUPPORT, behaviour={"hand": HAND})
+    assert trials.heads["hand"].score.all()
+
+
 def test_trials_from_an_interval_set(group):
     epochs = nap.IntervalSet([1.0, 5.0, 9.0], [2.0, 7.0, 9.5])
     trials = load(group, bin_width=0.1, intervals=epochs)

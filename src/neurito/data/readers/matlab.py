@@ -1,6 +1,7 @@
 """MATLAB files: version 5 by SciPy, version 7.3 (HDF5) by h5py. Axes are as MATLAB shows them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,7 @@ def arrays(path: Path) -> stored.Store:
     for name, leaf in leaves.items():
         if isinstance(leaf, list):
             if len({len(shape) for shape, _, _ in leaf}) == 1 and all(d.kind in "biuf" for _, d, _ in leaf):
-                read = [get for _, _, get in leaf]
-                whole = stored.array_list([(s, d) for s, d, _ in leaf], lambda r=read: [get() for get in r])  # type: ignore[misc]
-                found[name] = whole
+                found[name] = stored.array_list([(s, d) for s, d, _ in leaf], partial(_read_all, leaf))
             continue
         shape, dtype, get = leaf
         if np.prod(shape) == 1:
@@ -88,6 +87,10 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Lea
             yield full, [_leaf(element) for element in array.ravel()]
         else:
             yield full, _leaf(array)
+
+
+def _read_all(leaves: list[Leaf]) -> list[np.ndarray]:
+    return [get() for _, _, get in leaves]
 
 
 def _leaf(value: Any) -> Leaf:

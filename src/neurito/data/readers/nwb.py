@@ -4,8 +4,8 @@ The flat vector of all spike times is read at once, and series only where they a
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ TAKES = EVENTS
 def read(path: Path, options: Options) -> Trials:
     """Trials from spike times and series; see `recording.to_trials`."""
     behaviour = options.behaviour
-    asked = [*(behaviour.values() if isinstance(behaviour, dict) else behaviour), *options.inputs]
-    if options.key not in (None, "spikes"):
-        asked.append(options.key)
+    named = behaviour.values() if isinstance(behaviour, Mapping) else behaviour
+    asked = [name for name in (*named, *options.inputs, options.key) if isinstance(name, str)]
     with opened(path) as file:
-        recording = _recording(path, file, [name for name in asked if isinstance(name, str)])
+        series = _series(file)
+        for name in asked:
+            if name not in (*series, "spikes") and options.behaviour_file is None:
+                raise NeuritoError(f"no series {name!r}; {nearest(name, series or ['none'])}")
+        recording = _recording(path, file, [name for name in asked if name in series])
     return to_trials(recording, options)
 
 
@@ -50,30 +53,30 @@ def opened(path: Path) -> Iterator[Any]:
     """The file, open for reading, with the reader's own warnings kept quiet."""
     from pynwb import NWBHDF5IO
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            io = NWBHDF5IO(str(path), "r", load_namespaces=True)
-            file = io.read()
-        with io:
-            yield file
-    except NeuritoError:
-        raise
-    except Exception as error:  # hdmf raises nearly anything on damaged files
+    def damaged(error: Exception) -> NeuritoError:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise NeuritoError(f"{path}: is damaged, or no NWB file ({reason}); download it again") from error
+        return NeuritoError(f"{path}: is damaged, or no NWB file ({reason}); download it again")
+
+    with ExitStack() as stack:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                file = stack.enter_context(NWBHDF5IO(str(path), "r", load_namespaces=True)).read()
+        except Exception as error:  # hdmf raises nearly anything on damaged files
+            raise damaged(error) from error
+        try:
+            yield file
+        except OSError as error:  # of h5py, where data are cut short
+            raise damaged(error) from error
 
 
 def _recording(path: Path, file: Any, wanted: Sequence[str]) -> Recording:
     """Units, intervals and the wanted series."""
     series = _series(file)
-    for name in wanted:
-        if name not in series:
-            raise NeuritoError(f"{path}: no series {name!r}; {nearest(name, series or ['none'])}")
-    intervals = {} if file.intervals is None else {name: _table(t) for name, t in file.intervals.items()}
+    intervals = {} if file.intervals is None else {name: _columns(t) for name, t in file.intervals.items()}
     for name in ("trials", "epochs"):
         if (table := getattr(file, name)) is not None:
-            intervals[name] = _table(table)
+            intervals[name] = _columns(table)
     return Recording(
         str(path), **_units(file), series={n: _samples(series[n]) for n in wanted}, intervals=intervals
     )
@@ -131,10 +134,6 @@ def _electrodes(units: Any) -> dict[str, np.ndarray]:
     else:
         rows, table = np.asarray(column.data[:]), column.table
     return {name: values[rows] for name, values in _columns(table).items()}
-
-
-def _table(table: Any) -> dict[str, np.ndarray]:
-    return _columns(table)
 
 
 def _series(file: Any) -> dict[str, Any]:
