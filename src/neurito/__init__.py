@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from neurito.fitting.trainer import fit
     from neurito.fitting.training import Training
     from neurito.inference.results import forecast, generate, infer, log_likelihood
+    from neurito.inference.scores import evaluate
     from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN
 
 _HOMES = {
@@ -36,13 +37,14 @@ _HOMES = {
     "neurito.fitting.trainer": ("fit",),
     "neurito.fitting.training": ("Training",),
     "neurito.inference.results": ("forecast", "generate", "infer", "log_likelihood"),
+    "neurito.inference.scores": ("evaluate",),
     "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: F822 (found by __getattr__)
+__all__ = [
     "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "NeuritoError", "NeuritoWarning", "Run", "Splits",
-    "Training", "Trials", "describe", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
+    "Training", "Trials", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
 ]  # fmt: skip
 
 

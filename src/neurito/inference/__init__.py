@@ -10,10 +10,15 @@ from neurito.inference.results import (
     infer,
     log_likelihood,
 )
+from neurito.inference.scores import SCORES, Score, about, evaluate
 
 __all__ = [
+    "SCORES",
     "Generated",
+    "Score",
+    "about",
     "bound_per_bin",
+    "evaluate",
     "expected_counts",
     "extended",
     "forecast",
