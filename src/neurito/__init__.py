@@ -44,7 +44,8 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "NeuritoError", "NeuritoWarning", "Run", "Splits",
-    "Training", "Trials", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
+    "Training", "Trials", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
+    "log_likelihood", "start",
 ]  # fmt: skip
 
 
