@@ -57,7 +57,8 @@ class Counts(Observation):
             inner, y, c, w, exposure = bin_
             rate = self.rate(eta(inner, z), None if exposure is None else exposure[:, None, None])
             terms = self.density(y[:, None], rate)
-            return c[:, None] + jnp.sum(terms * (weight if w is None else w[:, None]), -1)
+            # As a product: XLA's fused reduction of such terms is many times slower.
+            return c[:, None] + (terms @ weight if w is None else jnp.einsum("bkn,bn->bk", terms, w))
 
         return (context, signal.y, constant, weights, self._exposure(batch)), log_prob
 
