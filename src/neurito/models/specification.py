@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from neurito.core import runtime
 from neurito.core.dynamics import Dynamics
 from neurito.core.encoders import CNN, GRU, Adapter, Encoder
 from neurito.core.guides import Bootstrap, Encoded, Guide, Optimal
@@ -119,6 +120,7 @@ class Specification(abc.ABC):
         Raises:
             NeuritoError: the options contradict each other or the recording.
         """
+        runtime.start()
         keys = jax.random.split(key, 3)
         head = self.observed(layout)
         dynamics = self.dynamics(layout, keys[0])
