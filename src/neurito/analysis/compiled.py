@@ -1,0 +1,50 @@
+"""Compilation by numba where it is installed; the same code runs, more slowly, where it is not."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+COMPILED = find_spec("numba") is not None
+# Sums may be reordered (the rounding pads allow for it), but NaN and infinity keep their meaning.
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "nsz"},
+}
+
+
+def compiled(function: F) -> F:
+    """Compiles a kernel that other kernels call."""
+    if not COMPILED:
+        return function
+    from numba import njit
+
+    kernel: F = njit(inspect.unwrap(function), **_OPTIONS)  # unwrap: shape checks have no place in compiled code
+    return kernel
+
+
+def cached(function: F) -> F:
+    """Compiles an entry point and keeps the machine code, in `__pycache__` or else in the user's cache folder."""
+    if not COMPILED:
+        return function
+    from numba import njit
+
+    try:
+        kernel: F = njit(inspect.unwrap(function), cache=True, **_OPTIONS)
+    except RuntimeError:  # no folder can be written: compile in every process
+        return compiled(function)
+    return kernel
+
+
+def sources() -> str:
+    """A digest of all kernels: numba looks only at an entry point's own file when it asks if its cache is fresh."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in sorted(p.name for p in folder.glob("*.py")):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,310 @@
+"""All fixed points of a network with a certificate: search, then sort what was found."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from neurito.analysis.canonical import FLOOR, RAMPS, UNIT_ROUND, Face, Form, canonical, faces
+from neurito.analysis.degenerate import (
+    Piece,
+    Star,
+    candidate,
+    clusters,
+    first_of,
+    likely_error,
+    pieces,
+    star,
+    surrounding,
+    to_finite,
+    touched,
+)
+from neurito.analysis.network import Network
+from neurito.analysis.search import Findings, Limits, Progress, explore
+
+CERTIFICATES = np.array(["affine", "pattern", "Krawczyk", "star", "none"])
+STAR_CERTIFICATE, NO_CERTIFICATE = 3, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One region of the search: the whole form, or a face of the cube that stands for all of space."""
+
+    form: Form
+    face: Face | None = None
+
+
+@dataclass(eq=False)
+class Zeros:
+    """Zeros of G in the network's coordinates, and what else there is.
+
+    Attributes:
+        z: (point, R).
+        slopes: dG/dz of every affine piece that meets each point: (piece, R, R) per point.
+        on_boundary: (point,) whether a kink passes through.
+        index: (point,) sign det(I - J), the sum over the neighbourhood on a boundary; 99 if unknown.
+        certificate: (point,) number in CERTIFICATES.
+        truncated: (point,) whether some adjacent pieces were left out.
+        continua: pieces of continua, as (support points, directions, rays to infinity).
+        infinity: (direction, R) unit vectors along which fixed points run off to infinity.
+        unresolved: (box, 2, R) in the network's coordinates (hulls where these are rotated).
+        notes: what kept the search from being complete.
+    """
+
+    z: Float[np.ndarray, "point latent"]
+    slopes: list[Float[np.ndarray, "piece latent latent"]]
+    on_boundary: Bool[np.ndarray, " point"]
+    index: Int[np.ndarray, " point"]
+    certificate: Int[np.ndarray, " point"]
+    truncated: Bool[np.ndarray, " point"]
+    continua: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    infinity: Float[np.ndarray, "direction latent"]
+    unresolved: Float[np.ndarray, "box 2 latent"]
+    notes: list[str] = field(default_factory=list)
+
+
+UNKNOWN_INDEX = 99
+
+
+def parts_of(form: Form) -> tuple[list[Part], float]:
+    """Where to search: the form's box, or the faces of a cube for all of space; and the length y = 1 stands for."""
+    if form.box is not None:
+        return [Part(form)], 1.0
+    far = np.abs(form.q[np.isfinite(form.q)])
+    scale = float(far.max(initial=0.0)) or float(np.abs(form.l).max(initial=0.0)) or 1.0
+    return [Part(face.form, face) for face in faces(form, scale, (-1e-9, 1.0 + 1e-9), lid=True)], scale
+
+
+def search_all(parts: Sequence[Part], before: Sequence[Findings] | None, limits: Limits) -> list[Findings]:
+    """Explores every part, or goes on where `before` stopped."""
+    begin, spent, found = time.monotonic(), 0, []
+    stopped = False
+    for k, part in enumerate(parts):
+        box = part.form.box
+        assert box is not None
+        old = before[k] if before else None
+        waiting = old.open if old else box[None]
+        left = replace(
+            limits,
+            boxes=limits.boxes - spent,
+            seconds=limits.seconds - (time.monotonic() - begin),
+            report=_scaled(limits, k, len(parts)),
+        )
+        if not len(waiting) or stopped or left.boxes <= 0 or left.seconds <= 0:
+            new = Findings(np.empty((0, part.form.rank + 3)), np.empty((0, 1), np.int8), waiting[:0], waiting)
+        else:
+            new = explore(part.form, waiting, left)
+            stopped |= new.interrupted
+        spent += new.boxes
+        found.append(new if old is None else _joined(old, new))
+    return found
+
+
+def _scaled(limits: Limits, k: int, count: int) -> "Limits.report":  # type: ignore[name-defined]
+    if limits.report is None:
+        return None
+    report = limits.report
+
+    def tell(progress: Progress) -> None:
+        report(replace(progress, share=(k + progress.share) / count))
+
+    return tell
+
+
+def _joined(old: Findings, new: Findings) -> Findings:
+    states = [s for s in (old.states, new.states) if len(s)] or [old.states]
+    return Findings(
+        np.concatenate([old.zeros, new.zeros]),
+        np.concatenate(states),
+        np.concatenate([old.tiny, new.tiny]),
+        new.open,
+        old.boxes + new.boxes,
+        old.solves + new.solves,
+        new.interrupted,
+    )
+
+
+@dataclass(eq=False)
+class _Candidates:
+    x: list[np.ndarray] = field(default_factory=list)
+    error: list[np.ndarray] = field(default_factory=list)
+    certificate: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, x: np.ndarray, error: np.ndarray, certificate: np.ndarray) -> None:
+        self.x.append(x)
+        self.error.append(error)
+        self.certificate.append(certificate)
+
+
+def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Findings]) -> Zeros:
+    """Sorts what the search found into points, continua, directions at infinity and what is unresolved."""
+    R = form.rank
+    candidates, continua, infinity, unresolved, notes = _Candidates(), [], [], [], []
+    doubtful = 0
+    for part, findings in zip(parts, found, strict=True):
+        zeros, tiny = findings.zeros, findings.tiny
+        x, likely, certificate = zeros[:, :R], zeros[:, R + 1], zeros[:, R + 2].astype(int)
+        if form.kind != RAMPS:
+            x, likely = _newton(form, x, zeros[:, R])
+        keep = _is_zero(part.form, x, likely)
+        x, likely, certificate = x[keep], likely[keep], certificate[keep]
+        assert part.form.box is not None
+        floor = FLOOR * float(np.ptp(part.form.box, 0).max())
+        hulls = list(clusters(tiny, floor)) if len(tiny) else []
+        for piece in pieces(part.form, findings.states) if len(findings.states) else ():
+            if len(piece.directions):
+                continua.append(_lifted(part, piece, scale))
+            else:  # zeros touch this pattern in one point: let the point's neighbourhood decide
+                hulls.append(np.stack([piece.points[0] - floor, piece.points[0] + floor]))
+        for hull in hulls:
+            at = candidate(part.form, hull)
+            if at is None:
+                unresolved.append(_hull_of(part, hull, scale))
+            else:
+                x = np.vstack([x, at[0]])
+                likely = np.append(likely, at[1])
+                certificate = np.append(certificate, STAR_CERTIFICATE)
+        if part.face is None:
+            candidates.add(x, likely, certificate)
+            continue
+        s = part.face.lift(x)[1]
+        keep = s >= -ON_INFINITY
+        z, far = to_finite(part.face, x[keep], scale)
+        ratio = np.where(far, 1.0, scale / np.where(far, 1.0, s[keep])) * (1.0 + np.abs(z).max(1, initial=0.0) / scale)
+        candidates.add(z[~far], (likely[keep] * ratio)[~far], certificate[keep][~far])
+        for direction, at in zip(z[far], x[keep][far], strict=True):
+            lower, upper = touched(part.form, at, np.asarray(1e-14))
+            if (lower | upper).any() and star(part.form, at, lower, upper).isolated is None:
+                doubtful += 1
+            infinity.append(direction / np.linalg.norm(direction))
+    x = np.concatenate(candidates.x)
+    error = np.concatenate(candidates.error)
+    certificate = np.concatenate(candidates.certificate)
+    if form.kind == RAMPS and len(x):
+        keep = _is_zero(form, x, error)
+        x, error, certificate = x[keep], error[keep], certificate[keep]
+    once = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0)) if len(x) else []
+    x, error, certificate = x[once], error[once], certificate[once]
+    zeros_found = _classified(form, x, error, certificate)
+    zeros_found.continua = [end for end in zeros_found.continua if not any(_lies_on(end[0][0], p @ form.basis.T) for p, _, _ in continua)]
+    if doubtful:
+        notes.append(f"{doubtful} directions at infinity could not be told from continua")
+    zeros_found.notes.extend(notes)
+    Q = form.basis
+    zeros_found.continua.extend((p @ Q.T, d @ Q.T, r @ Q.T) for p, d, r in continua)
+    zeros_found.infinity = distinct_directions(np.array(infinity).reshape(-1, R) @ Q.T)
+    if unresolved:
+        hulls = np.array(unresolved)
+        centre, half = hulls.mean(1) @ Q.T, 0.5 * np.ptp(hulls, 1) @ np.abs(Q.T)
+        zeros_found.unresolved = np.concatenate([zeros_found.unresolved, np.stack([centre - half, centre + half], 1)])
+    return zeros_found
+
+
+ON_INFINITY = 1e-10
+
+
+def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.ndarray) -> Zeros:
+    """Neighbourhoods of the points: slopes, index; drops points that are part of a continuum."""
+    R, Q = form.rank, form.basis
+    lower, upper = touched(form, x, error)
+    kinked = (lower | upper).any(1)
+    slope = form.slope(x) if len(x) else np.empty((0, R, R))
+    index = np.sign(np.linalg.det(-slope)).astype(int) if len(x) else np.empty(0, int)
+    slopes = [a[None] for a in slope]
+    truncated = np.zeros(len(x), bool)
+    keep = np.ones(len(x), bool)
+    unresolved, ends = [], []
+    certificate = certificate.copy()
+    for k in np.flatnonzero(kinked):
+        seen: Star = star(form, x[k], lower[k], upper[k])
+        if seen.isolated is False:
+            keep[k] = False
+            ends.append((x[k], seen.rays))
+            continue
+        slopes[k], whole = surrounding(form, x[k], lower[k], upper[k])
+        truncated[k] = not whole
+        certificate[k] = STAR_CERTIFICATE
+        index[k] = UNKNOWN_INDEX if seen.index is None else seen.index
+        if seen.isolated is None:
+            certificate[k] = NO_CERTIFICATE
+            unresolved.append(np.stack([x[k], x[k]]))
+    order = np.flatnonzero(keep)
+    z = x[order] @ Q.T
+    order = order[np.lexsort(np.round(z, 9).T[::-1])] if len(order) else order
+    return Zeros(
+        x[order] @ Q.T,
+        [Q @ slopes[k] @ Q.T for k in order],
+        kinked[order],
+        index[order],
+        certificate[order],
+        truncated[order],
+        [(p[None] @ Q.T, np.empty((0, R)), r @ Q.T) for p, r in ends],
+        np.empty((0, R)),
+        np.array(unresolved).reshape(-1, 2, R) @ Q.T,
+    )
+
+
+def distinct_directions(d: Float[np.ndarray, "direction latent"]) -> Float[np.ndarray, "direction latent"]:
+    """Unit vectors, each once."""
+    return d[first_of(d, np.full(len(d), 1e-9))] if len(d) else d
+
+
+def _is_zero(form: Form, x: np.ndarray, likely: np.ndarray) -> Bool[np.ndarray, " point"]:
+    """Is G(x) = 0 as far as rounding lets one tell?  (A pattern's solution may lie just outside the pattern.)"""
+    if not len(x):
+        return np.zeros(0, bool)
+    return np.all(np.abs(form(x)) <= 4 * likely_error(form, x) + 8 * likely[:, None] * form.total, axis=1)
+
+
+def _newton(form: Form, x: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The unique zeros within `radius` of x, to rounding, and their likely error."""
+    start = x
+    for _ in range(50):
+        step = np.linalg.solve(form.slope(x), form(x)[..., None])[..., 0] if len(x) else x
+        x = np.clip(x - step, start - radius[:, None], start + radius[:, None])
+        if not len(x) or np.abs(step).max() <= 4 * UNIT_ROUND * np.abs(x).max():
+            break
+    inverse = np.abs(np.linalg.inv(form.slope(x))) if len(x) else np.empty((0, form.rank, form.rank))
+    return x, np.einsum("prs,ps->pr", inverse, likely_error(form, x)).max(1, initial=0.0)
+
+
+def _lies_on(z: np.ndarray, points: np.ndarray) -> bool:
+    """Is z near the smallest ball around some points?  (Enough to know that its continuum is listed.)"""
+    if not len(points):
+        return False
+    centre = points.mean(0)
+    radius = np.linalg.norm(points - centre, axis=1).max()
+    return bool(np.linalg.norm(z - centre) <= radius * (1.0 + 1e-6) + 1e-9)
+
+
+def _lifted(part: Part, piece: Piece, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A piece of a continuum in the form's own coordinates: support points, directions, rays to infinity."""
+    if part.face is None:
+        return piece.points, piece.directions, np.empty((0, part.form.rank))
+    z, far = to_finite(part.face, piece.points, scale)
+    rays = z[far] / np.maximum(np.linalg.norm(z[far], axis=1, keepdims=True), 1e-300)
+    points = z[~far]
+    spread = np.vstack([points - points[:1], rays])
+    size, axes = np.linalg.svd(spread, full_matrices=False)[1:] if len(spread) else (np.zeros(0), spread)
+    wide = size > 1e-9 * max(float(np.abs(spread).max(initial=0.0)), 1e-300)
+    return points, axes[wide], rays
+
+
+def _hull_of(part: Part, hull: np.ndarray, scale: float) -> np.ndarray:
+    """A box of a face in the form's coordinates (its corners' hull; large where it reaches towards infinity)."""
+    if part.face is None:
+        return hull
+    corners = np.array(np.meshgrid(*hull.T)).reshape(part.form.rank, -1).T
+    y, s = part.face.lift(corners)
+    z = scale * y / np.maximum(s, ON_INFINITY)[:, None]
+    return np.stack([z.min(0), z.max(0)])
+
+
+def solve(network: Network, limits: Limits, before: Sequence[Findings] | None = None) -> tuple[Zeros, list[Findings]]:
+    """All zeros of F(z) - z, and the searches behind them (which hold the boxes left open)."""
+    form = canonical(network)
+    parts, scale = parts_of(form)
+    found = search_all(parts, before, limits)
+    return assemble(form, parts, scale, found), found

@@ -1,0 +1,187 @@
+"""Runs branch and bound on all cores, in slices, so that it can report, stop and go on later."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from neurito.analysis.canonical import FLOOR, Form
+
+FIRST_SLICE = 4000  # boxes looked at before threads are worth starting
+SLICE = 20000  # boxes between two reports of one core: some hundredths of a second
+CHUNK = 512  # open boxes handed to a core at a time
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search is: share of the volume settled (0 to 1), boxes looked at, boxes per second, seconds."""
+
+    share: float
+    boxes: int
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: boxes, seconds; on how many cores to run; whom to tell.
+
+    Attributes:
+        boxes: at most about so many.
+        seconds: at most about so long.
+        workers: threads; None is all cores this process may use.
+        report: called now and then.
+    """
+
+    boxes: float = np.inf
+    seconds: float = np.inf
+    workers: int | None = None
+    report: Callable[[Progress], None] | None = None
+
+    @property
+    def cores(self) -> int:
+        """Threads to use."""
+        if self.workers is not None:
+            return max(self.workers, 1)
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(eq=False)
+class Findings:
+    """What a search found, in the coordinates of its form.
+
+    Attributes:
+        zeros: (zero, R + 3): coordinates, bound of their error, likely error, certificate.
+        states: (pattern, N) activities of singular pieces that zeros may fill.
+        tiny: (box, 2, R) boxes at the smallest size, still undecided.
+        open: (box, 2, R) boxes not yet looked at; empty when the search is finished.
+        boxes, solves: how many boxes were looked at, linear systems solved.
+        interrupted: stopped by the keyboard.
+    """
+
+    zeros: Float[np.ndarray, "zero column"]
+    states: Int8[np.ndarray, "pattern unit"]
+    tiny: Float[np.ndarray, "box 2 latent"]
+    open: Float[np.ndarray, "box 2 latent"]
+    boxes: int = 0
+    solves: int = 0
+    interrupted: bool = False
+    _parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def add(self, part: tuple[np.ndarray, ...]) -> None:
+        """Takes in the findings of one slice, other than its open boxes."""
+        _, zeros, states, tiny, counters = part
+        self._parts.append((zeros, states, tiny))
+        self.boxes += int(counters[0])
+        self.solves += int(counters[1])
+
+    def gathered(self) -> "Findings":
+        """All slices in one; equal patterns once."""
+        if self._parts:
+            zeros, states, tiny = (list(x) for x in zip(*self._parts, strict=True))
+            self.zeros = np.concatenate([self.zeros, *zeros])
+            self.states = np.concatenate([self.states, *states])
+            self.tiny = np.concatenate([self.tiny, *tiny])
+            self._parts.clear()
+            if len(self.states) > 1:
+                self.states = np.unique(self.states, axis=0)
+        return self
+
+
+def explore(
+    form: Form, boxes: Float[np.ndarray, "box 2 latent"], limits: Limits = Limits(), floor: float | None = None
+) -> Findings:
+    """Every zero of a form in some boxes.
+
+    Args:
+        form: what to solve.
+        boxes: where.
+        limits: when to stop.
+        floor: the smallest side; a billionth of the widest if not given.
+
+    Returns:
+        The findings; those of a stopped search hold the open boxes, with which another can go on.
+    """
+    from neurito.analysis.boxes import branch
+
+    hull = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)]) if form.box is None else form.box
+    floor = FLOOR * float(np.ptp(hull, 0).max()) if floor is None else floor
+    problem, R = form.problem(hull), form.rank
+    findings = Findings(np.empty((0, R + 3)), np.empty((0, max(form.q.size, 1)), np.int8), boxes[:0], boxes)
+    begin, volume = time.monotonic(), _volume(boxes)
+
+    def slice_of(chunk: np.ndarray, limit: float) -> tuple[np.ndarray, ...]:
+        return branch(form.kind, problem, floor, chunk, int(limit))  # type: ignore[no-any-return]
+
+    def over() -> bool:
+        return findings.boxes >= limits.boxes or time.monotonic() - begin >= limits.seconds
+
+    def tell(waiting: np.ndarray) -> None:
+        if limits.report is not None:
+            seconds = time.monotonic() - begin
+            share = 1.0 - _volume(waiting) / volume if volume > 0.0 else 1.0
+            limits.report(Progress(share, findings.boxes, findings.boxes / max(seconds, 1e-9), seconds))
+
+    try:
+        part = slice_of(boxes, min(FIRST_SLICE, limits.boxes))
+        findings.add(part)
+        findings.open = part[0]
+        tell(findings.open)
+        if limits.cores == 1:
+            while len(findings.open) and not over():
+                part = slice_of(findings.open, min(SLICE, limits.boxes - findings.boxes))
+                findings.add(part)
+                findings.open = part[0]
+                tell(findings.open)
+        elif len(findings.open) and not over():
+            _spread(findings, slice_of, over, tell, limits)
+    except KeyboardInterrupt:
+        findings.interrupted = True
+    return findings.gathered()
+
+
+def _spread(
+    findings: Findings,
+    slice_of: Callable[[np.ndarray, float], tuple[np.ndarray, ...]],
+    over: Callable[[], bool],
+    tell: Callable[[np.ndarray], None],
+    limits: Limits,
+) -> None:
+    """Works through the open boxes on several cores; what is open when it ends is in the findings again."""
+    running: dict[Future[tuple[np.ndarray, ...]], np.ndarray] = {}
+
+    def waiting() -> np.ndarray:
+        return np.concatenate([findings.open, *running.values()])
+
+    with ThreadPoolExecutor(limits.cores) as pool:
+        try:
+            while (len(findings.open) and not over()) or running:
+                while len(findings.open) and len(running) < limits.cores and not over():
+                    share = min(-(-len(findings.open) // (limits.cores - len(running))), CHUNK)
+                    step = max(len(findings.open) // share, 1)
+                    chosen = np.zeros(len(findings.open), bool)
+                    chosen[: share * step : step] = True  # large and small boxes alike
+                    chunk, findings.open = findings.open[chosen], findings.open[~chosen]
+                    limit = min(SLICE, max(limits.boxes - findings.boxes, 1))
+                    running[pool.submit(slice_of, chunk, limit)] = chunk
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    part = future.result()
+                    del running[future]
+                    findings.add(part)
+                    findings.open = np.concatenate([findings.open, part[0]])
+                tell(waiting())
+        except KeyboardInterrupt:
+            findings.interrupted = True
+            for future in running:  # slices are short: let them end, lose nothing
+                part = future.result()
+                findings.add(part)
+                findings.open = np.concatenate([findings.open, part[0]])
+
+
+def _volume(boxes: Float[np.ndarray, "box 2 latent"]) -> float:
+    return float(np.prod(boxes[:, 1] - boxes[:, 0], axis=1).sum())
