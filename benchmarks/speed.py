@@ -1,8 +1,8 @@
 """Time per gradient step: neurito beside the published code of the low-rank RNN, alternated (see README.md).
 
-Each round times, one after the other, the published code, neurito, and a product of two 2048 x 2048 matrices,
-so that whatever else the machine is doing falls on all of them alike. Without NEURITO_REFERENCE neurito is
-timed alone.
+Each round times, one after the other, the published code, neurito, and a product of two 2048 x 2048 matrices. A
+round in which other programs took more than 5 % of the machine is not counted. Without NEURITO_REFERENCE neurito
+is timed alone.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from cases import CASES, Case
+from quiet import QUIET, others, wait
 
 HERE = Path(__file__).parent
 SGEMM_SIZE = 2048
@@ -50,6 +51,11 @@ class Reference:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()  # the end of its input ends it
+
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def step(self, case: Case) -> Timer:
         """Builds a case there."""
@@ -127,47 +133,71 @@ def sgemm() -> float:
 
 @dataclass(frozen=True)
 class Timings:
-    """What was measured of a case, a number per round: seconds per step of each side, FLOP/s of sgemm."""
+    """What was measured of a case, a number per round.
+
+    Attributes:
+        case: The case.
+        sides: Seconds per step of each side.
+        sgemm: FLOP/s of a matrix product.
+        others: Share of the machine that other programs took.
+    """
 
     case: Case
     sides: dict[str, list[float]]
     sgemm: list[float]
+    others: list[float]
 
-    def summary(self) -> dict[str, Any]:
-        """Medians and quartiles, shares of the peak, the ratio of the medians."""
-        peak = max(self.sgemm)  # the slower ones had to share the machine
-        products = {"best": 1e-9 * peak, "quartiles": quartiles(1e-9 * np.array(self.sgemm))}
-        result: dict[str, Any] = {"flops": self.case.flops, "sgemm_gflops": products}
-        for side, seconds in self.sides.items():
-            result[side] = {
-                "ms": quartiles(1e3 * np.array(seconds)),
-                "share_of_peak": self.case.flops / peak / float(np.median(seconds)),
-                "seconds_by_round": seconds,
-            }
-        if len(self.sides) == 2:
-            published, ours = self.sides["published"], self.sides["neurito"]
+    def summary(self, peak: float) -> dict[str, Any]:
+        """Medians and quartiles, shares of the peak (FLOP/s), the ratio of the medians."""
+        quiet = np.array(self.others) < QUIET
+        counted = quiet if quiet.any() else ~quiet
+        result: dict[str, Any] = asdict(self) | {
+            "flops": self.case.flops,
+            "rounds": int(counted.sum()),
+            "disturbed": not quiet.any(),
+        }
+        seconds = {side: np.array(values)[counted] for side, values in self.sides.items()}
+        for side, values in seconds.items():
+            share = self.case.flops / peak / float(np.median(values))
+            result[side] = {"ms": quartiles(1e3 * values), "share_of_peak": share}
+        if len(seconds) == 2:
+            published, ours = seconds["published"], seconds["neurito"]
             result["ratio"] = float(np.median(published) / np.median(ours))
-            result["ratio_by_round"] = quartiles(np.array(published) / np.array(ours))
+            result["ratio_by_round"] = quartiles(published / ours)
         return result
 
 
-def quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
+def quartiles(values: np.ndarray) -> list[float]:
     """First quartile, median, third quartile."""
     return [float(value) for value in np.quantile(values, (0.25, 0.5, 0.75))]
 
 
-def measure(case: Case, timers: dict[str, Timer], rounds: int, seconds: float) -> Timings:
-    """Times one case in alternation, each timing about so many seconds long."""
+def measure(
+    case: Case,
+    timers: dict[str, Timer],
+    processes: Sequence[int],
+    rounds: int,
+    seconds: float,
+    patience: float,
+) -> Timings:
+    """Times one case in alternation until so many rounds were undisturbed, or patience (seconds) is at its end."""
+    until = time.monotonic() + patience
+    wait(processes, until)
     counts = {side: max(1, round(seconds / timer(3))) for side, timer in timers.items()}
-    timings = Timings(case, {side: [] for side in timers}, [])
-    for _ in range(rounds):
+    timings = Timings(case, {side: [] for side in timers}, [], [])
+    while sum(share < QUIET for share in timings.others) < rounds:
+        wait(processes, until)
+        share = others(processes)
         for side, timer in timers.items():
             timings.sides[side].append(timer(counts[side]))
         timings.sgemm.append(sgemm())
+        timings.others.append(share())
+        if time.monotonic() > until:
+            break
     return timings
 
 
-HEADER = f"{'ms per step':<11} {'published':>26} {'peak':>6} {'neurito':>26} {'peak':>6} {'ratio':>22}"
+HEADER = f"{'ms per step':<11} {'published':>26} {'peak':>6} {'neurito':>26} {'peak':>6} {'ratio':>22} {'rounds':>6}"
 
 
 def row(case: Case, summary: dict[str, Any]) -> str:
@@ -183,6 +213,7 @@ def row(case: Case, summary: dict[str, Any]) -> str:
     if "ratio" in summary:
         low, _, high = summary["ratio_by_round"]
         cells.append(f"{summary['ratio']:.1f} ({low:.1f} to {high:.1f})".rjust(22))
+    cells.append(f"{summary['rounds']:>6}{' disturbed' if summary['disturbed'] else ''}")
     return " ".join(cells)
 
 
@@ -190,8 +221,11 @@ def main() -> None:
     """Measures, prints a table, writes the numbers of every round to a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--rounds", type=int, default=9, help="alternations per case")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of one timing")
+    parser.add_argument("--rounds", type=int, default=9, help="undisturbed alternations per case")
+    parser.add_argument("--seconds", type=float, default=1.0, help="length of one timing")
+    parser.add_argument(
+        "--patience", type=float, default=300, help="seconds to wait for a quiet machine, per case"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="cores of the published code")
     parser.add_argument("--only", choices=("published", "neurito"), help="time one side")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "speed.json")
@@ -211,22 +245,27 @@ def main() -> None:
     if checkout is None:
         print("neurito alone: NEURITO_REFERENCE does not name a checkout of the published code (README.md)")
     results: dict[str, Any] = {}
+    peak = sgemm()
     with ExitStack() as stack:
         builders: dict[str, Callable[[Case], Timer]] = {}
+        processes = [os.getpid()]
         if checkout is not None and options.only != "neurito":
-            builders["published"] = stack.enter_context(Reference(checkout, options.threads)).step
+            reference = stack.enter_context(Reference(checkout, options.threads))
+            processes.append(reference.process)
+            builders["published"] = reference.step
         if options.only != "published":
             builders["neurito"] = neurito_step
         print(HEADER)
         for case in map(CASES.__getitem__, options.cases):
             timers = {side: build(case) for side, build in builders.items()}
-            results[case.name] = measure(case, timers, options.rounds, options.seconds).summary()
+            timings = measure(case, timers, processes, options.rounds, options.seconds, options.patience)
+            peak = max(peak, *timings.sgemm)
+            results[case.name] = timings.summary(peak)
             print(row(case, results[case.name]), flush=True)
     machine["load_after"] = os.getloadavg()[0]
-    fastest = max(result["sgemm_gflops"]["best"] for result in results.values())
-    print(f"peak: sgemm at {fastest:.0f} GFLOP/s; load after: {machine['load_after']:.2f}")
+    print(f"peak: sgemm at {1e-9 * peak:.0f} GFLOP/s; load after: {machine['load_after']:.2f}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps({"machine": machine, "cases": results}, indent=1))
+    options.out.write_text(json.dumps({"machine": machine, "sgemm_peak": peak, "cases": results}, indent=1))
     print(f"every round: {options.out}")
 
 
