@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tests.core.kalman import LinearGaussian
 
 from neurito.core.batch import Batch
 from neurito.core.dynamics import Dynamics, Linear, LowRankRNN
@@ -14,12 +15,14 @@ from neurito.core.guides import Bootstrap, Encoded, Guide, Optimal
 from neurito.core.noise import Covariance
 from neurito.core.observations import Affine, Gaussian, Observation
 from neurito.core.scan import Model, scan
+from neurito.core.smoothing import trajectories
 from neurito.data import Trials
 from neurito.fitting.prepare import to_batch
-from tests.core.kalman import LinearGaussian
 
 run = jax.jit(scan, static_argnames=("inference", "covered", "record"))
 """The scan, compiled; give everything after the key by name."""
+
+smooth = jax.jit(trajectories, static_argnums=(3, 4))
 
 
 def put(module: Any, **leaves: Any) -> Any:
@@ -83,11 +86,14 @@ def identity_rnn(exact: LinearGaussian, units: int = 5, seed: int = 1) -> LowRan
     latents = len(exact.mu)
     rng = np.random.default_rng(seed)
     start = LowRankRNN(
-        latents, units, covariance(exact.Q), covariance(exact.S), key=jax.random.key(0), activation="identity", decay=0.7
+        latents, units, covariance(exact.Q), covariance(exact.S),
+        key=jax.random.key(0), activation="identity", decay=0.7,
     )  # fmt: skip
     m = rng.normal(size=(latents, units))
     n = (exact.A - 0.7 * np.eye(latents)) @ np.linalg.pinv(m.T)
-    free = rng.normal(size=units)  # beyond the pseudo-inverse: a part of n that m does not see, so that h reaches b
+    free = rng.normal(
+        size=units
+    )  # beyond the pseudo-inverse: a part of n that m does not see, so that h reaches b
     free -= m.T @ np.linalg.lstsq(m.T, free, rcond=None)[0]
     n = n + np.outer(exact.b, free)
     h = -free / (free @ free)
@@ -103,7 +109,9 @@ def cnn(channels: int, latents: int, head: str = "signal", seed: int = 0, **opti
 GUIDES: dict[str, Guide] = {"bootstrap": Bootstrap(), "optimal": Optimal(), "encoder": Encoded()}
 
 
-def model(dynamics: Dynamics, observation: Observation, guide: str, head: str = "signal", **encoder: Any) -> Model:
+def model(
+    dynamics: Dynamics, observation: Observation, guide: str, head: str = "signal", **encoder: Any
+) -> Model:
     """A model of one head with the named guide."""
     channels = encoder.pop("channels", 3)
     reads = cnn(channels, dynamics.latent_dim, head, **encoder) if guide == "encoder" else None
@@ -131,5 +139,3 @@ def recording(values: Any, **options: Any) -> Trials:
 def batch(trials: Trials) -> Batch:
     """All heads on the device."""
     return to_batch(trials, list(trials.heads))
-
-

@@ -48,7 +48,7 @@ def solve(model: LinearGaussian, y: np.ndarray, read: np.ndarray | None = None) 
         error = y[t, seen] - H @ m - d[t, seen]
         F = H @ P @ H.T + R
         gain = P @ H.T @ np.linalg.inv(F)
-        sign, log_det = np.linalg.slogdet(2 * np.pi * F)
+        _, log_det = np.linalg.slogdet(2 * np.pi * F)
         increments.append(-0.5 * (log_det + error @ np.linalg.solve(F, error)) if seen.any() else 0.0)
         keep = np.eye(len(m)) - gain @ H
         m, P = m + gain @ error, keep @ P @ keep.T + gain @ R @ gain.T
@@ -60,6 +60,4 @@ def solve(model: LinearGaussian, y: np.ndarray, read: np.ndarray | None = None) 
         G = covs[t] @ model.A.T @ np.linalg.inv(P1)
         smooth_means.append(means[t] + G @ (smooth_means[-1] - m1))
         smooth_covs.append(covs[t] + G @ (smooth_covs[-1] - P1) @ G.T)
-    return Answer(
-        *(np.array(x) for x in (increments, means, covs, smooth_means[::-1], smooth_covs[::-1]))
-    )
+    return Answer(*(np.array(x) for x in (increments, means, covs, smooth_means[::-1], smooth_covs[::-1])))

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.core.build import batch, covariance, put, recording, run
 
 from neurito.core.dynamics import LowRankRNN, Step
 from neurito.core.guides import Optimal
 from neurito.core.observations import Currents, Gaussian
 from neurito.core.scan import Inference, Model
-from tests.core.build import batch, covariance, put, recording, run
 
 
 @pytest.fixture(scope="module")

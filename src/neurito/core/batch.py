@@ -20,6 +20,10 @@ class Mask(eqx.Module):
         """One number, 0 or 1, per entry."""
         return self.table[self.pattern]
 
+    def only(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
+        """Values, with 0 for those that do not count: times a weight of 0, a huge one would still spoil a sum."""
+        return jnp.where((self.table[0] if len(self.table) == 1 else self.dense()) > 0, y, 0)
+
 
 class Signal(eqx.Module):
     """One head of the recording: its values (0 where missing) and its two masks."""

@@ -23,7 +23,7 @@ class Encoder(eqx.Module):
 
     def __call__(self, batch: Batch) -> Float[Array, "trial time feature"]:
         """Features of what the batch says is read; unread entries never enter."""
-        read = [jnp.where(batch.signals[h].read.dense() > 0, batch.signals[h].y, 0) for h in self.heads]
+        read = [batch.signals[h].read.only(batch.signals[h].y) for h in self.heads]
         x = jnp.concatenate(read, -1)
         return self.features(x if self.adapter is None else self.adapter(x, batch), batch.exists)
 

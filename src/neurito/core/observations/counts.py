@@ -49,7 +49,8 @@ class Counts(Observation):
         """See the base class; the activations of a bin are recomputed, not stored, for the gradient."""
         context, eta = self.readout.prepare(dynamics, batch, drive)
         weight = gather(mask.table, mask.pattern)
-        constant = jnp.sum(weight * self.constant(signal.y), -1)
+        y = mask.only(signal.y)
+        constant = jnp.sum(weight * self.constant(y), -1)
         weights = None if weight.ndim == 1 else weight
 
         @jax.checkpoint
@@ -60,7 +61,7 @@ class Counts(Observation):
             # As a product: XLA's fused reduction of such terms is many times slower.
             return c[:, None] + (terms @ weight if w is None else jnp.einsum("bkn,bn->bk", terms, w))
 
-        return (context, signal.y, constant, weights, self._exposure(batch)), log_prob
+        return (context, y, constant, weights, self._exposure(batch)), log_prob
 
     def rate(self, eta: Float[Array, "..."], exposure: Float[Array, "..."] | None) -> Float[Array, "..."]:
         """Expected counts per bin."""

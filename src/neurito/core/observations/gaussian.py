@@ -71,7 +71,7 @@ class Gaussian(Observation):
                 w[:, None] * (0.5 * error**2 + jnp.log(s)[:, None] + 0.5 * jnp.log(2 * jnp.pi)), -1
             )
 
-        return (context, signal.y, sd, weight), log_prob
+        return (context, mask.only(signal.y), sd, weight), log_prob
 
     def mean(
         self,
