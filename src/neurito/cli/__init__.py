@@ -1,1 +1,97 @@
-"""."""
+"""The command line: neurito fit, evaluate, infer, forecast, generate, plot, simulate, info."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from neurito.cli.arguments import Command, choice_of, known, parse
+from neurito.errors import NeuritoError, NeuritoWarning
+
+ABOUT = "Fits stochastic dynamical systems to neural recordings."
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("info", "neurito.cli.files:info", "what is in a file and how to load it; what a run holds"),
+        Command(
+            "fit",
+            "neurito.cli.fit:fit",
+            "fits a model to a recording",
+            ("data", "split", "model", "training"),
+        ),
+        Command(
+            "evaluate", "neurito.cli.posterior:evaluate", "scores a run, each score with its unit", ("data",)
+        ),
+        Command(
+            "infer", "neurito.cli.posterior:infer", "latents and rates of every trial, as NetCDF", ("data",)
+        ),
+        Command(
+            "forecast", "neurito.cli.posterior:forecast", "the same, past the end of every trial", ("data",)
+        ),
+        Command("generate", "neurito.cli.posterior:generate", "simulates a fitted model", ("data",)),
+        Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
+        Command("simulate", "neurito.cli.files:simulate", "simulates a known system", ("simulator",)),
+    )
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        argv: words of the command line; None = those of this process.
+
+    Returns:
+        The exit code: 0, 2 for bad input (one line on stderr), 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", NeuritoWarning)
+        warnings.showwarning = _show
+        try:
+            _run(words)
+        except NeuritoError as error:
+            return _failed(words, " ".join(str(error).split()))
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return _failed(words, f"{place}{error.strerror or error}")
+        except KeyboardInterrupt:
+            hint = "; the same command goes on from its last checkpoint" if words[:1] == ["fit"] else ""
+            print(f"neurito: interrupted{hint}", file=sys.stderr)
+            return 130
+    return 0
+
+
+def _run(words: list[str]) -> None:
+    from neurito.cli import help as help_
+
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(help_.overview(COMMANDS, ABOUT))
+        return
+    if words[0] in ("-V", "--version"):
+        from neurito import __version__
+
+        print(f"neurito {__version__}")
+        return
+    command = known(words[0], COMMANDS)
+    if "--help" in words or "-h" in words:
+        print(help_.explain(command, choice_of(command, [w for w in words[1:] if w not in ("-h", "--help")])))
+        return
+    parsed = parse(command, words[1:])
+    if parsed.common["x64"]:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+    command.function(**parsed.arguments)
+
+
+def _failed(words: list[str], line: str) -> int:
+    if "--debug" in words:
+        raise  # the error that is being handled
+    print(f"neurito: {line}", file=sys.stderr)
+    return 2
+
+
+def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    what = "" if issubclass(category, NeuritoWarning) else f"{category.__name__}: "
+    print(f"neurito: warning: {what}{' '.join(str(message).split())}", file=sys.stderr)

@@ -1,0 +1,7 @@
+"""python -m neurito."""
+
+import sys
+
+from neurito.cli import main
+
+sys.exit(main())
