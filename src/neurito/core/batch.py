@@ -1,9 +1,13 @@
 """What the core sees of a recording: arrays on the device, with what is read and what is weighed."""
 
+from typing import Literal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+Covered = Literal["read", "train"]
 
 
 class Mask(eqx.Module):
@@ -31,6 +35,10 @@ class Signal(eqx.Module):
     y: Float[Array, "trial time channel"]
     read: Mask
     train: Mask | None  # read or scored, what a training likelihood covers; None where that is the same
+
+    def mask(self, covered: Covered) -> Mask:
+        """The mask of the entries that weigh the particles."""
+        return self.read if covered == "read" or self.train is None else self.train
 
 
 class Batch(eqx.Module):

@@ -21,7 +21,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core import factors
-from neurito.core.batch import Batch, Mask, Signal
+from neurito.core.batch import Batch, Covered
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.encoders.base import Encoder
 from neurito.core.guides.base import Guide, Kick
@@ -32,7 +32,6 @@ from neurito.core.resampling import Scheme, Weights, ancestors, uniforms, weight
 from neurito.errors import NeuritoError
 
 Objective = Literal["vsmc", "iwae", "elbo"]
-Covered = Literal["read", "train"]
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ def scan(
     """
     model = resolve(model)
     dynamics, K = model.dynamics, inference.particles
-    drive = dynamics.drive(batch.inputs, batch.dt)
-    steps = Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, drive)
+    steps = bins(dynamics, batch)
+    drive = steps.u
     names = [name for name in model.heads if name in batch.signals]
 
     known = []
@@ -177,7 +176,7 @@ def scan(
         for name in names:
             signal = batch.signals[name]
             head = model.heads[name]
-            context, log_prob = head.prepare(dynamics, batch, drive, signal, _mask(signal, covered))
+            context, log_prob = head.prepare(dynamics, batch, drive, signal, signal.mask(covered))
             likelihoods.append(log_prob)
             contexts.append(context)
 
@@ -247,7 +246,7 @@ def scan(
 
     first_kept = (z, log_w, jnp.broadcast_to(jnp.arange(K), log_w.shape)) if record else None
     xs = _Bin(
-        _left(steps),
+        left(steps),
         noise.xi,
         noise.uniform,
         jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), guide.context),
@@ -263,10 +262,6 @@ def scan(
         assert first_kept is not None
         kept = Record(*(jnp.concatenate([a[None], b]) for a, b in zip(first_kept, kept, strict=True)))
     return Outcome(totals[:, -1], increments, ess, kept)
-
-
-def _mask(signal: Signal, covered: Covered) -> Mask:
-    return signal.read if covered == "read" or signal.train is None else signal.train
 
 
 def _summed(
@@ -302,7 +297,12 @@ def _slice(steps: Step, t: int) -> Step:
     return jax.tree.map(lambda a: a[:, t, None], steps)
 
 
-def _left(steps: Step) -> Step:
+def bins(dynamics: Dynamics, batch: Batch) -> Step:
+    """Every bin's step, fields with leading axes (trial, time)."""
+    return Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, dynamics.drive(batch.inputs, batch.dt))
+
+
+def left(steps: Step) -> Step:
     """The steps of bins 1 to T - 1, which the transitions leave, time first, with a particle axis."""
     return jax.tree.map(lambda a: jnp.swapaxes(a[:, :-1], 0, 1)[:, :, None], steps)
 

@@ -8,7 +8,7 @@ from neurito.core.batch import Batch
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.operators import Diagonal
 from neurito.core.parameters import resolve
-from neurito.core.scan import Inference, Record
+from neurito.core.scan import Inference, Record, bins, left
 
 
 def trajectories(
@@ -39,12 +39,8 @@ def trajectories(
         final = jnp.zeros_like(final)
     index = _draw(final[:, None], jax.random.uniform(last_key, (batch.n_trials, samples), final.dtype))
     backward = square and inference.resampling != "none"
-    bins = record.z.shape[0]
-    drive = dynamics.drive(batch.inputs, batch.dt)
-    steps = Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, drive)
-    left = jax.tree.map(lambda a: jnp.swapaxes(a[:, :-1], 0, 1)[:, :, None], steps)
     alive = None if batch.exists is None else batch.exists[:, 1:].T
-    uniform = jax.random.uniform(key, (bins - 1, batch.n_trials, samples), final.dtype)
+    uniform = jax.random.uniform(key, (batch.n_bins - 1, batch.n_trials, samples), final.dtype)
 
     def white(x: Float[Array, "... latent"]) -> Float[Array, "... latent"]:
         if isinstance(scale, Diagonal):
@@ -67,7 +63,7 @@ def trajectories(
         return (new, chosen), chosen
 
     end = jnp.take_along_axis(record.z[-1], index[..., None], 1)
-    xs = (record.z[:-1], record.log_w[:-1], record.ancestor[1:], left, uniform, alive)
+    xs = (record.z[:-1], record.log_w[:-1], record.ancestor[1:], left(bins(dynamics, batch)), uniform, alive)
     _, earlier = jax.lax.scan(step, (index, end), xs, reverse=True)
     return jnp.moveaxis(jnp.concatenate([earlier, end[None]]), 0, 1)
 

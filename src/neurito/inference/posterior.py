@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from neurito.core.batch import Batch
+from neurito.core.batch import Batch, Covered
 from neurito.core.guides import Bootstrap
-from neurito.core.scan import Covered, Inference, Model, scan
+from neurito.core.scan import Inference, Model, scan
 from neurito.core.smoothing import trajectories
 
 
@@ -31,7 +31,6 @@ class Posterior(NamedTuple):
         mean: E[y | data], averaged over samples, (trial, time, channel).
         quantiles: of the expected counts over samples, (trial, time, quantile, channel), empty without `levels`.
         filtered: mean and standard deviation of the filter, (trial, time, latent, 2).
-        unique: distinct particles that the samples descend from in each bin, (trial, time).
     """
 
     bound: Bound

@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 from jaxtyping import Float, PRNGKeyArray
 
 from neurito.core import runtime
-from neurito.core.batch import Batch
-from neurito.core.scan import Covered, Inference
+from neurito.core.batch import Batch, Covered
+from neurito.core.scan import Inference
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
 from neurito.fitting.fitted import Fitted
@@ -115,14 +115,10 @@ def log_likelihood(
         mesh: devices.
     """
     engine = _engine(fitted, trials, particles, mesh)
-    if (
-        not engine.fitted.model.guide.exact
-        or covered == "read"
-        or engine.data.signals[engine.head].train is None
-    ):
-        inference = engine.inference
-    else:
-        inference = replace(engine.inference, adapted=False)
+    same = covered == "read" or engine.data.signals[engine.head].train is None
+    inference = replace(
+        engine.inference, adapted=engine.inference.adapted and same
+    )  # needs weights known before
     arrays, static = engine.split
     out = np.zeros(trials.n_trials)
     for rows, index in engine.chunks():
