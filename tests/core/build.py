@@ -22,6 +22,7 @@ from neurito.fitting.prepare import to_batch
 run = jax.jit(scan, static_argnames=("inference", "covered", "record"))
 """The scan, compiled; give everything after the key by name."""
 
+encode = jax.jit(lambda encoder, batch: encoder(batch))
 smooth = jax.jit(trajectories, static_argnums=(3, 4))
 
 
@@ -103,7 +104,9 @@ def identity_rnn(exact: LinearGaussian, units: int = 5, seed: int = 1) -> LowRan
 def cnn(channels: int, latents: int, head: str = "signal", seed: int = 0, **options: Any) -> CNN:
     """A tiny encoder for the guide."""
     options = {"kernels": (3, 1), "widths": (4,), "padding": "centred"} | options
-    return CNN(channels, 2 * latents, heads=(head,), key=jax.random.key(seed), **options)
+    start = CNN(channels, 2 * latents, heads=(head,), key=jax.random.key(seed), **options)
+    broad = start.biases[-1].at[latents:].add(1.0)  # so that no weight is huge
+    return put(start, biases=(*start.biases[:-1], broad))
 
 
 GUIDES: dict[str, Guide] = {"bootstrap": Bootstrap(), "optimal": Optimal(), "encoder": Encoded()}
