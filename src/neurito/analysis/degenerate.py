@@ -248,10 +248,12 @@ def candidate(form: Form, hull: Float[np.ndarray, "2 latent"]) -> tuple[Float[np
         rows.append(form.P[:, which].T)
         value.append(current[which] - kink)
     A, b = np.vstack(rows), np.concatenate(value)
-    x = centre - np.linalg.lstsq(A, b, rcond=1e-10)[0]
+    step, _, _, size = np.linalg.lstsq(A, b, rcond=1e-10)
+    x = centre - step
     if np.any(np.abs(x - centre) > 3 * half + 1e-12):
         return None
     error = 64 * UNIT_ROUND * float(np.abs(hull).max())
+    error += 4 * float(likely_error(form, x).max() / size[size > 1e-10 * size[0]].min())
     on_lower, on_upper = touched(form, x, np.asarray(error))
     if np.any(np.abs(form(x)) > 64 * likely_error(form, x) + error * form.total):
         return None

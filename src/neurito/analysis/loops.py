@@ -266,3 +266,72 @@ def solve(S, y):
         for k in range(i + 1, R):
             y[i] -= S[k, i] * y[k]
         y[i] /= S[i, i]
+
+
+@compiled
+def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t):
+    """One more step of the map on z = c + M delta +- E, once its units are enclosed: c2, M2, E2.
+
+    J holds the linear part of the step and comes back with the units' slopes added; `pulls` gathers how much of the
+    deviations halving each side of the box would remove.
+    """
+    R, S = J.shape[0], J.shape[1]
+    for j in range(R):
+        value, spread = 0.0, 0.0
+        for a in range(S):
+            value += J[j, a] * c[a]
+        for k in range(n):
+            value += v[j, k] * mid[k]
+            spread += abs(v[j, k]) * d[k]
+            t[k] = v[j, k] * s[k]
+        c2[j], E2[j] = value, spread + guard[j]
+        for a in range(S):
+            total = 0.0
+            for k in range(n):
+                total += t[k] * P[a, k]
+            J[j, a] += total
+        for a in range(S):
+            E2[j] += abs(J[j, a]) * E[a]
+        for m in range(r.size):
+            total = 0.0
+            for a in range(S):
+                total += J[j, a] * M[a, m]
+            M2[j, m] = total
+    for k in range(n):
+        t[k] = 0.0
+    for j in range(R):
+        for k in range(n):
+            t[k] += abs(v[j, k])
+    for k in range(n):
+        t[k] *= d[k] / rho[k]
+    for m in range(r.size):
+        for k in range(n):
+            lean = 0.0
+            for a in range(S):
+                lean += P[a, k] * M[a, m]
+            pulls[m] += t[k] * abs(lean)
+
+
+@compiled
+def spans(P, size, c, M, E, r, tiny, n, x, rho):
+    """Ranges of the units' arguments where the state is c + M delta +- E, |delta| <= r."""
+    far = 0.0
+    for a in range(c.size):
+        reach = abs(c[a]) + E[a]
+        for m in range(r.size):
+            reach += abs(M[a, m]) * r[m]
+        far = max(far, reach)
+    for k in range(n):
+        x[k] = 0.0
+        rho[k] = tiny * size[k] * far
+    for a in range(c.size):
+        for k in range(n):
+            x[k] += P[a, k] * c[a]
+            rho[k] += abs(P[a, k]) * E[a]
+    for m in range(r.size):
+        for k in range(n):
+            lean = 0.0
+            for a in range(c.size):
+                lean += P[a, k] * M[a, m]
+            rho[k] += abs(lean) * r[m]
+    return far

@@ -92,6 +92,9 @@ class Findings:
         return self
 
 
+Work = Callable[[np.ndarray, int], tuple[np.ndarray, ...]]  # open boxes, how many to look at -> a slice's findings
+
+
 def explore(
     form: Form, boxes: Float[np.ndarray, "box 2 latent"], limits: Limits = Limits(), floor: float | None = None
 ) -> Findings:
@@ -109,13 +112,22 @@ def explore(
     from neurito.analysis.boxes import branch
 
     hull = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)]) if form.box is None else form.box
-    floor = FLOOR * float(np.ptp(hull, 0).max()) if floor is None else floor
-    problem, R = form.problem(hull), form.rank
-    findings = Findings(np.empty((0, R + 3)), np.empty((0, max(form.q.size, 1)), np.int8), boxes[:0], boxes)
-    begin, volume = time.monotonic(), _volume(boxes)
+    smallest = FLOOR * float(np.ptp(hull, 0).max()) if floor is None else floor
+    problem = form.problem(hull)
 
-    def slice_of(chunk: np.ndarray, limit: float) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, floor, chunk, int(limit))  # type: ignore[no-any-return]
+    def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
+        return branch(form.kind, problem, smallest, chunk, limit)  # type: ignore[no-any-return]
+
+    return work_through(work, boxes, form.q.size, limits)
+
+
+def work_through(
+    work: Work, boxes: Float[np.ndarray, "box 2 latent"], units: int, limits: Limits
+) -> Findings:
+    """Runs a compiled search over boxes, first here, then on all cores, until nothing is open or a limit is met."""
+    R = boxes.shape[2]
+    findings = Findings(np.empty((0, R + 3)), np.empty((0, max(units, 1)), np.int8), boxes[:0], boxes)
+    begin, volume = time.monotonic(), _volume(boxes)
 
     def over() -> bool:
         return findings.boxes >= limits.boxes or time.monotonic() - begin >= limits.seconds
@@ -127,18 +139,18 @@ def explore(
             limits.report(Progress(share, findings.boxes, findings.boxes / max(seconds, 1e-9), seconds))
 
     try:
-        part = slice_of(boxes, min(FIRST_SLICE, limits.boxes))
+        part = work(boxes, int(min(FIRST_SLICE, limits.boxes)))
         findings.add(part)
         findings.open = part[0]
         tell(findings.open)
         if limits.cores == 1:
             while len(findings.open) and not over():
-                part = slice_of(findings.open, min(SLICE, limits.boxes - findings.boxes))
+                part = work(findings.open, int(min(SLICE, limits.boxes - findings.boxes)))
                 findings.add(part)
                 findings.open = part[0]
                 tell(findings.open)
         elif len(findings.open) and not over():
-            _spread(findings, slice_of, over, tell, limits)
+            _spread(findings, work, over, tell, limits)
     except KeyboardInterrupt:
         findings.interrupted = True
     return findings.gathered()
@@ -146,7 +158,7 @@ def explore(
 
 def _spread(
     findings: Findings,
-    slice_of: Callable[[np.ndarray, float], tuple[np.ndarray, ...]],
+    work: Work,
     over: Callable[[], bool],
     tell: Callable[[np.ndarray], None],
     limits: Limits,
@@ -166,8 +178,8 @@ def _spread(
                     chosen = np.zeros(len(findings.open), bool)
                     chosen[: share * step : step] = True  # large and small boxes alike
                     chunk, findings.open = findings.open[chosen], findings.open[~chosen]
-                    limit = min(SLICE, max(limits.boxes - findings.boxes, 1))
-                    running[pool.submit(slice_of, chunk, limit)] = chunk
+                    limit = int(min(SLICE, max(limits.boxes - findings.boxes, 1)))
+                    running[pool.submit(work, chunk, limit)] = chunk
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     part = future.result()

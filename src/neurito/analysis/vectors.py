@@ -94,3 +94,18 @@ def inverse(A, C, W):
 def solve(S, y):
     full = S + np.tril(S, -1).T
     y[:] = np.linalg.solve(full, y)
+
+
+def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t):
+    c2[: len(J)] = J @ c + v[:, :n] @ mid[:n]
+    J += (v[:, :n] * s[:n]) @ P[:, :n].T
+    E2[: len(J)] = np.abs(v[:, :n]) @ d[:n] + guard + np.abs(J) @ E
+    M2[: len(J)] = J @ M
+    pulls += np.abs(M.T @ P[:, :n]) @ (np.abs(v[:, :n]).sum(0) * d[:n] / rho[:n])
+
+
+def spans(P, size, c, M, E, r, tiny, n, x, rho):
+    far = float((np.abs(c) + E + np.abs(M) @ r).max())
+    x[:n] = c @ P[:, :n]
+    rho[:n] = tiny * size[:n] * far + E @ np.abs(P[:, :n]) + r @ np.abs(M.T @ P[:, :n])
+    return far
