@@ -147,16 +147,15 @@ class NegativeBinomial(Counts):
         self.concentration = positive(jnp.full(channels, concentration))
 
     def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
-        """log Gamma(y + r) - log y! - log Gamma(r)."""
-        r = self.concentration.value
-        return gammaln(y + r) - gammaln(y + 1) - gammaln(r)
+        """log Gamma(y + r) - log Gamma(r) - y log r - log y!"""
+        return _rising(self.concentration.value, y) - gammaln(y + 1)
 
     def density(
         self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
     ) -> Float[Array, "trial particle channel"]:
-        """y log(rate / (r + rate)) - r log(1 + rate / r)."""
+        """y log rate - (y + r) log(1 + rate / r)."""
         r = self.concentration.value
-        return y * jnp.log(rate / (r + rate)) - r * jnp.log1p(rate / r)
+        return y * jnp.log(rate) - (y + r) * jnp.log1p(rate / r)
 
     def sample(
         self, mean: Float[Array, "trial ... channel"], batch: Batch, key: PRNGKeyArray
@@ -166,3 +165,19 @@ class NegativeBinomial(Counts):
         r = self.concentration.value
         rate = mean / r * jax.random.gamma(first, jnp.broadcast_to(r, mean.shape))
         return jax.random.poisson(second, rate).astype(mean.dtype)
+
+
+def _rising(r: Float[Array, "..."], y: Float[Array, "..."]) -> Float[Array, "..."]:
+    """log Gamma(r + y) - log Gamma(r) - y log r, which stays exact in float32 where r is huge (nearly Poisson).
+
+    Stirling's series at a = r + 8, stepped down to r.
+    """
+    a = r + 8
+    steps = sum(jnp.log1p(y / (r + i)) for i in range(8))
+    tail = _stirling(a + y) - _stirling(a)
+    return (a + y - 0.5) * jnp.log1p(y / a) - y + tail + y * jnp.log1p(8 / r) - steps
+
+
+def _stirling(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2, to 1e-10 for x >= 8."""
+    return (1 / 12 - (1 / 360 - 1 / (1260 * x**2)) / x**2) / x
