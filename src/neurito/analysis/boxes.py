@@ -7,23 +7,47 @@ in two.  Depth first, so memory stays small; units that no longer cross a kink a
 bounds carry pads for rounding (see `canonical`).
 """
 
-# ruff: noqa: D103
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from neurito.analysis.compiled import COMPILED, cached, compiled, sources
 from neurito.analysis.descent import descend, desk
 
 if COMPILED:
     from neurito.analysis.loops import (
-        along, gather, inverse, pull, ramps, ranges, scatter, settle, sigmoids, slopes, solve, weigh,
+        along,
+        gather,
+        inverse,
+        pull,
+        ramps,
+        ranges,
+        scatter,
+        settle,
+        sigmoids,
+        slopes,
+        solve,
+        weigh,
     )
 else:
-    from neurito.analysis.vectors import (  # type: ignore[assignment]
-        along, gather, inverse, pull, ramps, ranges, scatter, settle, sigmoids, slopes, solve, weigh,
+    from neurito.analysis.vectors import (
+        along,
+        gather,
+        inverse,
+        pull,
+        ramps,
+        ranges,
+        scatter,
+        settle,
+        sigmoids,
+        slopes,
+        solve,
+        weigh,
     )
 
 RAMPS, SIGMOIDS = 0, 1
@@ -36,7 +60,7 @@ ROUND = 1e-14
 
 
 @compiled
-def outside(A, g, r, D, guard):
+def outside(A: ndarray, g: ndarray, r: ndarray, D: ndarray, guard: ndarray) -> bool:
     """Is some component of G away from zero on the whole box?"""
     for j in range(g.size):
         reach = D[j] + guard[j]
@@ -48,7 +72,9 @@ def outside(A, g, r, D, guard):
 
 
 @compiled
-def direction(A, g, r, v, d, n, y, S, t):
+def direction(
+    A: ndarray, g: ndarray, r: ndarray, v: ndarray, d: ndarray, n: int, y: ndarray, S: ndarray, t: ndarray
+) -> None:
     """y = S^-1 g, S = A diag(r^2) A' + v diag(d^2) v': the direction in which zero is farthest from G(box)."""
     R = g.size
     for j in range(R):
@@ -67,7 +93,7 @@ def direction(A, g, r, v, d, n, y, S, t):
 
 
 @compiled
-def beyond(A, g, r, y, deviation, guard):
+def beyond(A: ndarray, g: ndarray, r: ndarray, y: ndarray, deviation: float, guard: ndarray) -> bool:
     """Is y'G away from zero on the whole box, when its units deviate by no more than `deviation`?"""
     ahead, reach = 0.0, deviation
     for m in range(g.size):
@@ -81,7 +107,7 @@ def beyond(A, g, r, y, deviation, guard):
 
 
 @compiled
-def conditioned(C, size):
+def conditioned(C: ndarray, size: float) -> bool:
     """Is the matrix, a sum of terms of that size, far enough from a singular one for its inverse to mean something?"""
     for j in range(C.shape[0]):
         row = 0.0
@@ -93,7 +119,23 @@ def conditioned(C, size):
 
 
 @compiled
-def contract(A, C, g, c, r, v, d, n, guard, lo, hi, weight, t, shift, reach):
+def contract(
+    A: ndarray,
+    C: ndarray,
+    g: ndarray,
+    c: ndarray,
+    r: ndarray,
+    v: ndarray,
+    d: ndarray,
+    n: int,
+    guard: ndarray,
+    lo: ndarray,
+    hi: ndarray,
+    weight: ndarray,
+    t: ndarray,
+    shift: ndarray,
+    reach: ndarray,
+) -> float:
     """Shrinks lo, hi to c - C g +- (|C v| d + |I - C A| r); returns the part of the volume left, -1 for none.
 
     `weight` gets, per unit, the largest share of a side that its deviation costs.
@@ -127,7 +169,22 @@ def contract(A, C, g, c, r, v, d, n, guard, lo, hi, weight, t, shift, reach):
 
 
 @compiled
-def krawczyk(units, n, A0, b0, c, r, x, rho, guard, C, A, g, D, rows):
+def krawczyk(
+    units: ndarray,
+    n: int,
+    A0: ndarray,
+    b0: ndarray,
+    c: ndarray,
+    r: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    guard: ndarray,
+    C: ndarray,
+    A: ndarray,
+    g: ndarray,
+    D: ndarray,
+    rows: ndarray,
+) -> bool:
     """Has z - C G(z) exactly one fixed point in c +- r, and that inside?  rho belongs to r; g gets G(c)."""
     R = c.size
     s, mid, d, t = rows[0], rows[1], rows[2], rows[3]
@@ -158,7 +215,16 @@ def krawczyk(units, n, A0, b0, c, r, x, rho, guard, C, A, g, D, rows):
 
 
 @compiled
-def crossed(planes, ids, x, rho, w, n, which, found):
+def crossed(
+    planes: ndarray,
+    ids: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    w: ndarray,
+    n: int,
+    which: ndarray,
+    found: ndarray,
+) -> tuple[int, int]:
     """The units with a kink inside and the planes they belong to; too many planes: -1."""
     units, count = 0, 0
     for k in range(n):
@@ -186,7 +252,7 @@ def crossed(planes, ids, x, rho, w, n, which, found):
 
 
 @compiled
-def side_of(low, high, kink, plane, found, count, bits):
+def side_of(low: float, high: float, kink: float, plane: int, found: ndarray, count: int, bits: int) -> bool:
     """Is the argument above its kink, in the pattern of sides that `bits` stands for?"""
     if low >= kink:
         return True
@@ -199,11 +265,36 @@ def side_of(low, high, kink, plane, found, count, bits):
 
 
 @compiled
-def leaf(units, ids, planes, n, A0, b0, c, r, x, rho, which, n_which, found, count, guard, out, n_out, small, states, n_states, everything, total, counters):  # fmt: skip
+def leaf(
+    units: ndarray,
+    ids: ndarray,
+    planes: ndarray,
+    n: int,
+    A0: ndarray,
+    b0: ndarray,
+    c: ndarray,
+    r: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    which: ndarray,
+    n_which: int,
+    found: ndarray,
+    count: int,
+    guard: ndarray,
+    out: ndarray,
+    n_out: int,
+    small: tuple[Any, ...],
+    states: ndarray,
+    n_states: int,
+    everything: ndarray,
+    total: float,
+    counters: ndarray,
+) -> tuple[int, int]:
     """Solves each pattern of sides of the planes that cross the box.
 
-    Accepted zeros go to `out` (z, bound of the error, what the error is likely to be, certificate); patterns whose matrix is singular and that cannot be
-    excluded go to `states`, one activity (0 off, 1 linear, 2 saturated) per unit of the network.
+    Accepted zeros go to `out` (z, bound of the error, what the error is likely to be, certificate).  Patterns whose
+    matrix is singular and that cannot be excluded go to `states`: one activity (0 off, 1 linear, 2 saturated) per
+    unit of the network.
     """
     R = c.size
     A, C, W, S, At, g, y, z, D, t = small
@@ -313,7 +404,7 @@ def leaf(units, ids, planes, n, A0, b0, c, r, x, rho, which, n_which, found, cou
 
 
 @compiled
-def classify(units, c, state):
+def classify(units: ndarray, c: ndarray, state: ndarray) -> None:
     """The activity of every unit of the network at c: 0 off, 1 linear, 2 saturated."""
     R = c.size
     for k in range(units.shape[1]):
@@ -324,23 +415,25 @@ def classify(units, c, state):
 
 
 @compiled
-def fill_row(to, row):
+def fill_row(to: ndarray, row: ndarray) -> None:
     """to = row, without the checks that an assignment of slices would compile."""
     for i in range(row.size):
         to[i] = row[i]
 
 
 @compiled
-def fill(to, rows):
+def fill(to: ndarray, rows: ndarray) -> None:
     """to = rows."""
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             to[i, j] = rows[i, j]
 
 
-def _entry(digest):
+def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
     @cached
-    def search(kind, problem, floor, boxes, limit):
+    def search(
+        kind: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int
+    ) -> tuple[ndarray, ...]:
         """Works through `boxes`, and the boxes they are cut into, until `limit` of them have been looked at.
 
         Args:
@@ -352,12 +445,12 @@ def _entry(digest):
             limit: how many boxes.
 
         Returns:
-            Boxes still open; zeros (z, bound of the error, likely error, certificate); singular patterns; boxes too small to be cut further;
-            counters: boxes, linear solves, patterns found (more than returned: call again with fewer boxes).
+            Boxes still open; zeros (z, bound of the error, likely error, certificate); singular patterns; boxes too
+            small to be cut further; counters: boxes, linear solves, singular patterns.
         """
         digest  # noqa: B018  a closed-over value is part of numba's cache key: no stale machine code
-        everything, planes, L, l, guard, total = problem
-        R, N = l.size, everything.shape[1]
+        everything, planes, L, offset, guard, total = problem
+        R, N = offset.size, everything.shape[1]
         cap = boxes.shape[0] + 4096
         slots = int(4.6 * math.log(N + 1.0)) + 4
         lo, hi, slot = np.empty((cap, R)), np.empty((cap, R)), np.zeros(cap, np.int64)
@@ -365,7 +458,7 @@ def _entry(digest):
         size, A_at, b_at = np.empty(slots, np.int64), np.empty((slots, R, R)), np.empty((slots, R))
         fill(units_at[0], everything)
         fill(A_at[0], L)
-        fill_row(b_at[0], l)
+        fill_row(b_at[0], offset)
         size[0] = N
         for k in range(N):
             ids_at[0, k] = k
@@ -399,8 +492,9 @@ def _entry(digest):
         ):
             top -= 1
             counters[0] += 1
-            here = slot[top]
-            n, units, A0, b0, ids = size[here], units_at[here], A_at[here], b_at[here], ids_at[here]
+            here = int(slot[top])
+            n = int(size[here])
+            units, A0, b0, ids = units_at[here], A_at[here], b_at[here], ids_at[here]
             P, v, q, w, pad = units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2]
             done = False
             regular = False
@@ -495,13 +589,22 @@ def _entry(digest):
                 n_tiny += 1
                 continue
             if kind == RAMPS and crossing < 0.8 * n:
-                after = here + 1
-                fill(A_at[after], A0)
-                fill_row(b_at[after], b0)
-                size[after] = settle(
-                    x, rho, w, n, units_at[after], ids_at[after], A_at[after], b_at[after], units, ids
+                slot_next = here + 1
+                fill(A_at[slot_next], A0)
+                fill_row(b_at[slot_next], b0)
+                size[slot_next] = settle(
+                    x,
+                    rho,
+                    w,
+                    n,
+                    units_at[slot_next],
+                    ids_at[slot_next],
+                    A_at[slot_next],
+                    b_at[slot_next],
+                    units,
+                    ids,
                 )
-                here = after
+                here = slot_next
             cut = lo[top, side] + CUT * (hi[top, side] - lo[top, side])
             fill_row(lo[top + 1], lo[top])
             fill_row(hi[top + 1], hi[top])

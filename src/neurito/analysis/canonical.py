@@ -76,7 +76,14 @@ class Form:
     def problem(self, box: Float[np.ndarray, "2 latent"]) -> tuple[np.ndarray | float, ...]:
         """What the compiled kernel reads."""
         pad, guard = self.pads(box)
-        return np.vstack([self.P, self.v, self.q, self.w, pad]), self.planes, self.L, self.l, guard, self.total
+        return (
+            np.vstack([self.P, self.v, self.q, self.w, pad]),
+            self.planes,
+            self.L,
+            self.l,
+            guard,
+            self.total,
+        )
 
     def phi(self, x: Float[np.ndarray, "... unit"]) -> Float[np.ndarray, "... unit"]:
         """The units' activities from their arguments."""
@@ -118,7 +125,9 @@ def canonical(network: Network) -> Form:
             v = v * np.sign(network.h)
         case "tanh":
             kind, w = SIGMOIDS, np.ones(network.units)
-    form = merged(Form(kind, P, v, q, w, np.zeros((2, q.size), np.int64), L, l, None, basis, np.zeros(q.size)))
+    form = merged(
+        Form(kind, P, v, q, w, np.zeros((2, q.size), np.int64), L, l, None, basis, np.zeros(q.size))
+    )
     if network.activation not in ("clipped_relu", "tanh"):
         return form
     if np.any(np.abs(a) >= 1.0):
@@ -174,7 +183,9 @@ def merged(form: Form) -> Form:
     if order.size < q.size:
         far = np.abs(P - P[:, order[group]]).sum(0) + np.abs(q - q[order[group]])
         if np.any(far > 0.0):
-            np.maximum.at(spread, group, far * (1.0 + (np.abs(form.box).max() if form.box is not None else 1e3)))
+            np.maximum.at(
+                spread, group, far * (1.0 + (np.abs(form.box).max() if form.box is not None else 1e3))
+            )
         total = np.zeros((v.shape[0], order.size))
         np.add.at(total.T, group, v.T)
         size = np.zeros_like(total)
@@ -219,9 +230,7 @@ class Face:
         return np.insert(x[..., :-1], self.axis, self.sign, axis=-1), x[..., -1]
 
 
-def faces(
-    form: Form, scale: float, s: tuple[float, float], lid: bool
-) -> Iterator[Face]:
+def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterator[Face]:
     """The faces of the cube |y| <= 1 (times s in `s`) for the homogeneous form of G with z = scale y / s.
 
         Gh(y, s) = scale L y + l s + sum_i v_i phi_i(scale P_i y + q_i s),   phi_i(t x) = t phi_i(x), t > 0
@@ -242,7 +251,10 @@ def faces(
     for axis in range(R):
         rest = others[others != axis]
         side = replace(
-            form, P=np.vstack([P[rest], form.q]), L=np.column_stack([L[:, rest], form.l]), box=np.stack([low, high])
+            form,
+            P=np.vstack([P[rest], form.q]),
+            L=np.column_stack([L[:, rest], form.l]),
+            box=np.stack([low, high]),
         )
         for sign in (1.0, -1.0):
             yield Face(replace(side, q=sign * P[axis], l=sign * L[:, axis]), axis, sign)

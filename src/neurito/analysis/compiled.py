@@ -24,7 +24,9 @@ def compiled(function: F) -> F:
         return function
     from numba import njit
 
-    kernel: F = njit(inspect.unwrap(function), **_OPTIONS)  # unwrap: shape checks have no place in compiled code
+    kernel: F = njit(
+        inspect.unwrap(function), **_OPTIONS
+    )  # unwrap: shape checks have no place in compiled code
     return kernel
 
 

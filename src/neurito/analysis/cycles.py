@@ -9,7 +9,7 @@ from neurito.analysis.canonical import FLOOR, RAMPS, UNIT_ROUND, Form, canonical
 from neurito.analysis.degenerate import first_of, likely_error, to_finite, touched
 from neurito.analysis.exact import Part, parts_of
 from neurito.analysis.network import Network
-from neurito.analysis.search import Findings, Limits, work_through
+from neurito.analysis.search import NO_LIMITS, Findings, Limits, work_through
 from neurito.errors import NeuritoError
 
 
@@ -47,7 +47,7 @@ class Orbits:
         return [stability_of(values) for values in self.multipliers]
 
 
-def cycles_of(network: Network, period: int, limits: Limits = Limits()) -> Orbits:
+def cycles_of(network: Network, period: int, limits: Limits = NO_LIMITS) -> Orbits:
     """Every cycle of `period` steps.
 
     Args:
@@ -59,7 +59,9 @@ def cycles_of(network: Network, period: int, limits: Limits = Limits()) -> Orbit
         NeuritoError: a period below 2.
     """
     if period < 2:
-        raise NeuritoError(f"period={period}: a cycle has two or more states; fixed_points finds those with one")
+        raise NeuritoError(
+            f"period={period}: a cycle has two or more states; fixed_points finds those with one"
+        )
     from neurito.analysis.orbits import branch
 
     form = canonical(network)
@@ -71,7 +73,7 @@ def cycles_of(network: Network, period: int, limits: Limits = Limits()) -> Orbit
         floor = FLOOR * float(np.ptp(part.form.box, 0).max())
 
         def work(chunk: np.ndarray, limit: int, problem: tuple = problem, floor: float = floor) -> tuple:  # type: ignore[type-arg]
-            return branch(form.kind, period, problem, floor, chunk, limit)  # type: ignore[no-any-return]
+            return branch(form.kind, period, problem, floor, chunk, limit)
 
         found.append(work_through(work, part.form.box[None], 0, limits))
     return _orbits(network, form, parts, scale, found, period)
@@ -85,7 +87,8 @@ def _problem(form: Form, part: Part, scale: float) -> tuple[np.ndarray, ...]:
     size = np.abs(P).sum(0)
     guards = np.stack(
         [
-            8 * (R + 8) * UNIT_ROUND * np.abs(linear).sum(1) + 2 * (v.shape[1] + 32) * UNIT_ROUND * (np.abs(v) @ size),
+            8 * (R + 8) * UNIT_ROUND * np.abs(linear).sum(1)
+            + 2 * (v.shape[1] + 32) * UNIT_ROUND * (np.abs(v) @ size),
             2 * (v.shape[1] + 32) * UNIT_ROUND * (np.abs(v) @ form.width) + np.abs(v) @ form.spread,
         ]
     )
@@ -116,8 +119,12 @@ def _orbits(
             unresolved += int(far.sum())  # a cycle of directions: not followed up
             x = x[~far]
         points.append(x)
-    x, error, sure = _refined(form, np.concatenate(points), period)
-    keep = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0)) if len(x) else np.empty(0, int)
+    x, error = _refined(form, np.concatenate(points), period)
+    keep = (
+        first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0))
+        if len(x)
+        else np.empty(0, int)
+    )
     x, error = x[keep], error[keep]
     path, product = _path(form, x, period)
     signs = np.sign(np.linalg.det(np.eye(R) - product)) if len(x) else np.empty(0)
@@ -130,7 +137,9 @@ def _orbits(
         taken |= same.any(0)
         if np.abs(path[k, 1:period] - x[k]).max(1).min() > 64 * error[k] + width:  # no shorter period
             chosen.append(k)
-            unresolved += int((~same[:period].any(1)).sum())  # a state of the cycle that the search did not meet
+            unresolved += int(
+                (~same[:period].any(1)).sum()
+            )  # a state of the cycle that the search did not meet
     Q = form.basis
     lower, upper = touched(form, path[chosen, :period], np.repeat(error[chosen, None], period, 1))
     return Orbits(
@@ -138,7 +147,7 @@ def _orbits(
         path[chosen, :period] @ Q.T,
         np.linalg.eigvals(product[chosen]).astype(complex) if chosen else np.empty((0, R), complex),
         (lower | upper).any((1, 2)),
-        open_boxes == 0 and unresolved == 0 and sure,
+        open_boxes == 0 and unresolved == 0,
         int(signs.sum()),
         unresolved,
         sum(f.boxes for f in found),
@@ -155,11 +164,11 @@ def _path(form: Form, x: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarra
     return np.stack(states, 1), product
 
 
-def _refined(form: Form, x: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Newton steps on F^k(z) - z; zeros of it with their likely error, and whether every candidate was told apart."""
-    sure, eye = True, np.eye(form.rank)
+def _refined(form: Form, x: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarray]:
+    """Newton steps on F^k(z) - z; zeros of it, with their likely error."""
+    eye = np.eye(form.rank)
     if not len(x):
-        return x, np.empty(0), True
+        return x, np.empty(0)
     for _ in range(2 if form.kind == RAMPS else 30):
         path, product = _path(form, x, period)
         better = x - np.linalg.solve(product - eye, (path[:, -1] - x)[..., None])[..., 0]
@@ -168,11 +177,12 @@ def _refined(form: Form, x: np.ndarray, period: int) -> tuple[np.ndarray, np.nda
         if not gain.any():
             break
     path, product = _path(form, x, period)
-    slack, growth = np.zeros_like(x), eye[None]
+    slack = np.zeros_like(x)
     for step in range(period):
-        slack = np.einsum("prs,ps->pr", np.abs(form.slope(path[:, step]) + eye), slack) + likely_error(form, path[:, step])
+        slack = np.einsum("prs,ps->pr", np.abs(form.slope(path[:, step]) + eye), slack) + likely_error(
+            form, path[:, step]
+        )
     inverse = np.abs(np.linalg.inv(product - eye))
-    del growth
     error = np.einsum("prs,ps->pr", inverse, slack).max(1)
     zero = np.all(np.abs(path[:, -1] - x) <= 8 * slack, axis=1)
-    return x[zero], error[zero], sure
+    return x[zero], error[zero]

@@ -70,7 +70,10 @@ def touched(
 
 
 def activity(
-    form: Form, x: Float[np.ndarray, " latent"], lower: Bool[np.ndarray, " unit"], upper: Bool[np.ndarray, " unit"]
+    form: Form,
+    x: Float[np.ndarray, " latent"],
+    lower: Bool[np.ndarray, " unit"],
+    upper: Bool[np.ndarray, " unit"],
 ) -> Float[np.ndarray, "latent latent"]:
     """dG/dx without the units whose kink passes through x, those at their upper kink counted as linear."""
     current = x @ form.P + form.q
@@ -126,7 +129,9 @@ def distinct(x: Float[np.ndarray, "point latent"], tolerance: float) -> Float[np
     return x[first_of(x, np.full(len(x), tolerance * max(float(np.abs(x).max(initial=0.0)), 1e-300)))]
 
 
-def first_of(x: Float[np.ndarray, "point latent"], radius: Float[np.ndarray, " point"]) -> Int[np.ndarray, " kept"]:
+def first_of(
+    x: Float[np.ndarray, "point latent"], radius: Float[np.ndarray, " point"]
+) -> Int[np.ndarray, " kept"]:
     """Indices of points that lie within nobody's radius but their own, the first of each group."""
     if len(x) <= 64:
         near = np.abs(x[:, None] - x[None]).max(-1) <= np.maximum(radius[:, None], radius[None])
@@ -146,7 +151,7 @@ def first_of(x: Float[np.ndarray, "point latent"], radius: Float[np.ndarray, " p
     close = np.abs(x[i] - x[j]).max(1) <= np.maximum(radius[i], radius[j])
     graph = coo_array((np.ones(close.sum()), (i[close], j[close])), shape=(len(x), len(x)))
     _, label = connected_components(graph, directed=False)
-    return np.unique(label, return_index=True)[1]  # type: ignore[no-any-return]
+    return np.unique(label, return_index=True)[1]
 
 
 def pieces(form: Form, states: Int8[np.ndarray, "pattern unit"]) -> Iterator[Piece]:
@@ -215,7 +220,9 @@ def _extremes(C: Float[np.ndarray, "row dim"], limits: Float[np.ndarray, " row"]
     return np.array(ends)
 
 
-def clusters(tiny: Float[np.ndarray, "box 2 latent"], floor: float) -> Iterator[Float[np.ndarray, "2 latent"]]:
+def clusters(
+    tiny: Float[np.ndarray, "box 2 latent"], floor: float
+) -> Iterator[Float[np.ndarray, "2 latent"]]:
     """Hulls of the groups of undecided boxes that lie together."""
     if len(tiny) > MANY:
         yield from tiny[: MANY + 1]
@@ -233,7 +240,9 @@ def clusters(tiny: Float[np.ndarray, "box 2 latent"], floor: float) -> Iterator[
         yield np.stack([group[:, 0].min(0), group[:, 1].max(0)])
 
 
-def candidate(form: Form, hull: Float[np.ndarray, "2 latent"]) -> tuple[Float[np.ndarray, " latent"], float] | None:
+def candidate(
+    form: Form, hull: Float[np.ndarray, "2 latent"]
+) -> tuple[Float[np.ndarray, " latent"], float] | None:
     """The zero in a cluster of undecided boxes and its error, if it is one that all kinks through the cluster share.
 
     Such a zero solves the affine map of any pattern there, and lies on all the planes.
@@ -280,7 +289,9 @@ def surrounding(
     return base + np.einsum("rk,ck,sk->crs", weights, above.astype(float), form.P[:, kinks]), whole
 
 
-def _chambers(normals: Float[np.ndarray, "plane latent"], most: int) -> tuple[Float[np.ndarray, "piece latent"], bool]:
+def _chambers(
+    normals: Float[np.ndarray, "plane latent"], most: int
+) -> tuple[Float[np.ndarray, "piece latent"], bool]:
     """A direction inside each chamber that planes through the origin cut space into."""
     R = normals.shape[1]
     if R == 1:
@@ -296,7 +307,9 @@ def _chambers(normals: Float[np.ndarray, "plane latent"], most: int) -> tuple[Fl
     def inside(signs: list[float]) -> np.ndarray | None:
         rows = np.column_stack([-np.array(signs)[:, None] * normals[: len(signs)], np.ones(len(signs))])
         bounds = [(-1.0, 1.0)] * R + [(None, 1.0)]
-        answer = linprog(np.append(np.zeros(R), -1.0), rows, np.zeros(len(signs)), bounds=bounds, method="highs")
+        answer = linprog(
+            np.append(np.zeros(R), -1.0), rows, np.zeros(len(signs)), bounds=bounds, method="highs"
+        )
         return answer.x[:R] if answer.status == 0 and answer.x[-1] > 1e-9 else None
 
     found: list[tuple[list[float], np.ndarray]] = [([], np.zeros(R))]
@@ -313,7 +326,9 @@ def _chambers(normals: Float[np.ndarray, "plane latent"], most: int) -> tuple[Fl
     return np.array([point for _, point in found]), True
 
 
-def to_finite(face: Face, x: Float[np.ndarray, "point latent"], scale: float) -> tuple[np.ndarray, np.ndarray]:
+def to_finite(
+    face: Face, x: Float[np.ndarray, "point latent"], scale: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Points of a face in the network's coordinates, and where they are at infinity (then: directions)."""
     y, s = face.lift(x)
     far = s <= ON_RAY

@@ -7,12 +7,13 @@ direction costs, because a scalar sum of ramps is all that is left:  |c| and the
 it at the centre, and a half-box differs from its parent by one multiply-add per unit.
 """
 
-# ruff: noqa: D103
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from neurito.analysis.compiled import compiled
 from neurito.analysis.loops import dot, halve, shares
@@ -25,7 +26,7 @@ SHRINK = 0.35  # units are sorted out when no more than this part of them still 
 
 
 @compiled
-def desk(R, N):
+def desk(R: int, N: int) -> tuple[ndarray, ...]:
     """Scratch memory."""
     levels = int(math.log(N + 1.0)) + 4
     depth = ROOM + 2
@@ -44,7 +45,9 @@ def desk(R, N):
 
 
 @compiled
-def absorb(V, x, rho, n, above, tilt, centre):
+def absorb(
+    V: ndarray, x: ndarray, rho: ndarray, n: int, above: ndarray, tilt: ndarray, centre: ndarray
+) -> tuple[int, float]:
     """Sorts out the ramps that no longer cross: into `above` and `tilt`; returns how many are left, the constant."""
     R = tilt.size
     left, constant = 0, 0.0
@@ -70,19 +73,29 @@ def absorb(V, x, rho, n, above, tilt, centre):
 
 
 @compiled
-def descend(P, x, rho, w, t, n, y, A, g, slack, c, r, lo, hi, top, work, counters):
+def descend(
+    P: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    w: ndarray,
+    t: ndarray,
+    n: int,
+    y: ndarray,
+    A: ndarray,
+    g: ndarray,
+    slack: float,
+    c: ndarray,
+    r: ndarray,
+    lo: ndarray,
+    hi: ndarray,
+    top: int,
+    work: tuple[Any, ...],
+    counters: ndarray,
+) -> int:
     """Rules out what it can of the box c +- r by y'G > 0 and puts the rest on the stack.
 
-    Args:
-        P, x, rho, w, n: the units and their ranges.
-        t: v'y per unit.
-        y: the direction.
-        A, g: slopes and value at c of what the units do not contribute.
-        slack: what rounding may add.
-        c, r: the box.
-        lo, hi, top: the stack of open boxes.
-        work: from `desk`.
-        counters: boxes looked at, linear solves.
+    P, x, rho, w are n units and their ranges, t = v'y; A and g are slopes and value at c of what the units do not
+    contribute; slack is what rounding may add; lo, hi, top are the stack of open boxes, work comes from `desk`.
 
     Returns:
         The new top, or -1: nothing done, y is no good here.

@@ -1,7 +1,7 @@
 """All fixed points of a network with a certificate: search, then sort what was found."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -102,7 +102,7 @@ def search_all(parts: Sequence[Part], before: Sequence[Findings] | None, limits:
     return found
 
 
-def _scaled(limits: Limits, k: int, count: int) -> "Limits.report":  # type: ignore[name-defined]
+def _scaled(limits: Limits, k: int, count: int) -> Callable[[Progress], None] | None:
     if limits.report is None:
         return None
     report = limits.report
@@ -172,7 +172,9 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
         s = part.face.lift(x)[1]
         keep = s >= -ON_INFINITY
         z, far = to_finite(part.face, x[keep], scale)
-        ratio = np.where(far, 1.0, scale / np.where(far, 1.0, s[keep])) * (1.0 + np.abs(z).max(1, initial=0.0) / scale)
+        ratio = np.where(far, 1.0, scale / np.where(far, 1.0, s[keep])) * (
+            1.0 + np.abs(z).max(1, initial=0.0) / scale
+        )
         candidates.add(z[~far], (likely[keep] * ratio)[~far], certificate[keep][~far])
         for direction, at in zip(z[far], x[keep][far], strict=True):
             lower, upper = touched(part.form, at, np.asarray(1e-14))
@@ -185,10 +187,14 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
     if form.kind == RAMPS and len(x):
         keep = _is_zero(form, x, error)
         x, error, certificate = x[keep], error[keep], certificate[keep]
-    once = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0)) if len(x) else []
+    once = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0))
     x, error, certificate = x[once], error[once], certificate[once]
     zeros_found = _classified(form, x, error, certificate)
-    zeros_found.continua = [end for end in zeros_found.continua if not any(_lies_on(end[0][0], p @ form.basis.T) for p, _, _ in continua)]
+    zeros_found.continua = [
+        end
+        for end in zeros_found.continua
+        if not any(_lies_on(end[0][0], p @ form.basis.T) for p, _, _ in continua)
+    ]
     if doubtful:
         notes.append(f"{doubtful} directions at infinity could not be told from continua")
     zeros_found.notes.extend(notes)
@@ -196,9 +202,11 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
     zeros_found.continua.extend((p @ Q.T, d @ Q.T, r @ Q.T) for p, d, r in continua)
     zeros_found.infinity = distinct_directions(np.array(infinity).reshape(-1, R) @ Q.T)
     if unresolved:
-        hulls = np.array(unresolved)
-        centre, half = hulls.mean(1) @ Q.T, 0.5 * np.ptp(hulls, 1) @ np.abs(Q.T)
-        zeros_found.unresolved = np.concatenate([zeros_found.unresolved, np.stack([centre - half, centre + half], 1)])
+        left = np.array(unresolved)
+        centre, half = left.mean(1) @ Q.T, 0.5 * np.ptp(left, 1) @ np.abs(Q.T)
+        zeros_found.unresolved = np.concatenate(
+            [zeros_found.unresolved, np.stack([centre - half, centre + half], 1)]
+        )
     return zeros_found
 
 
@@ -252,7 +260,7 @@ def distinct_directions(d: Float[np.ndarray, "direction latent"]) -> Float[np.nd
 
 
 def _is_zero(form: Form, x: np.ndarray, likely: np.ndarray) -> Bool[np.ndarray, " point"]:
-    """Is G(x) = 0 as far as rounding lets one tell?  (A pattern's solution may lie just outside the pattern.)"""
+    """Is G(x) = 0 as far as rounding lets one tell (a pattern's solution may lie just outside it)?"""
     if not len(x):
         return np.zeros(0, bool)
     return np.all(np.abs(form(x)) <= 4 * likely_error(form, x) + 8 * likely[:, None] * form.total, axis=1)
@@ -271,7 +279,7 @@ def _newton(form: Form, x: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _lies_on(z: np.ndarray, points: np.ndarray) -> bool:
-    """Is z near the smallest ball around some points?  (Enough to know that its continuum is listed.)"""
+    """Is z near the smallest ball around some points, that is, is its continuum listed already?"""
     if not len(points):
         return False
     centre = points.mean(0)
@@ -302,7 +310,9 @@ def _hull_of(part: Part, hull: np.ndarray, scale: float) -> np.ndarray:
     return np.stack([z.min(0), z.max(0)])
 
 
-def solve(network: Network, limits: Limits, before: Sequence[Findings] | None = None) -> tuple[Zeros, list[Findings]]:
+def solve(
+    network: Network, limits: Limits, before: Sequence[Findings] | None = None
+) -> tuple[Zeros, list[Findings]]:
     """All zeros of F(z) - z, and the searches behind them (which hold the boxes left open)."""
     form = canonical(network)
     parts, scale = parts_of(form)

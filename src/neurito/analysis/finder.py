@@ -74,7 +74,9 @@ def fixed_points(
             f"dynamics is a {type(dynamics).__name__}: give a Network, dynamics with as_network(), or a map z -> z"
         )
     if network is None and method == "certified":
-        raise NeuritoError("method='certified' needs a network (relu, clipped relu, tanh, identity): use 'numerical'")
+        raise NeuritoError(
+            "method='certified' needs a network (relu, clipped relu, tanh, identity): use 'numerical'"
+        )
     capped = max_boxes is not None or max_seconds is not None
     if network is not None and method != "numerical":
         limit = FEASIBLE[network.activation]
@@ -100,7 +102,9 @@ def orthonormal_basis(network: Network) -> Float[np.ndarray, "latent latent"]:
     """
     _, size, Vt = np.linalg.svd(network.m, full_matrices=False)
     if len(size) < network.rank or size[-1] <= 1e-12 * size[0]:
-        raise NeuritoError(f"m has rank {int((size > 1e-12 * size[0]).sum())}, not {network.rank}: no orthonormal basis")
+        raise NeuritoError(
+            f"m has rank {int((size > 1e-12 * size[0]).sum())}, not {network.rank}: no orthonormal basis"
+        )
     T: np.ndarray = size[:, None] * Vt
     return T
 
@@ -116,7 +120,9 @@ def _cost(network: Network) -> str:
 
 
 def _line(progress: Progress) -> None:
-    text = f"{100 * progress.share:5.1f} % of the volume, {progress.boxes} boxes, {progress.rate:.0f} per second"
+    text = (
+        f"{100 * progress.share:5.1f} % of the volume, {progress.boxes} boxes, {progress.rate:.0f} per second"
+    )
     print(f"\r{text}", end="" if progress.share < 1.0 else "\n", flush=True)
 
 
@@ -132,7 +138,9 @@ def _certified(
 
     mark = fingerprint(network)
     if resume is not None and (resume.fingerprint != mark or not resume.search):
-        raise NeuritoError("resume=... belongs to another network, or was not a certified search: start without it")
+        raise NeuritoError(
+            "resume=... belongs to another network, or was not a certified search: start without it"
+        )
     begin = time.perf_counter()
     limits = Limits(
         boxes=np.inf if max_boxes is None else max_boxes,
@@ -148,11 +156,15 @@ def _certified(
         notes.append(f"the search was {how}: {waiting} boxes are open; go on with resume=")
     index = [None if i == UNKNOWN_INDEX else int(i) for i in zeros.index]
     complete = not waiting and not len(zeros.unresolved) and not zeros.notes
-    slopes = np.array([s[0] for s in zeros.slopes]).reshape(-1, network.rank, network.rank) + np.eye(network.rank)
+    slopes = np.array([s[0] for s in zeros.slopes]).reshape(-1, network.rank, network.rank) + np.eye(
+        network.rank
+    )
     bounded = network.activation in ("clipped_relu", "tanh")
     if complete and bounded and not zeros.continua and None not in index and sum(i or 0 for i in index) != 1:
         complete = False
-        notes.append("the indices do not add up to 1: a fixed point is missing or a boundary point is misjudged")
+        notes.append(
+            "the indices do not add up to 1: a fixed point is missing or a boundary point is misjudged"
+        )
     return FixedPoints(
         method="certified",
         complete=complete,
@@ -160,11 +172,7 @@ def _certified(
         jacobians=slopes,
         residual=np.abs(network(zeros.z) - zeros.z).max(1, initial=0.0),
         on_boundary=zeros.on_boundary,
-        adjacent={
-            k: s + np.eye(network.rank)
-            for k, s in enumerate(zeros.slopes)
-            if zeros.on_boundary[k]
-        },
+        adjacent={k: s + np.eye(network.rank) for k, s in enumerate(zeros.slopes) if zeros.on_boundary[k]},
         truncated=tuple(int(k) for k in np.flatnonzero(zeros.truncated)),
         index=tuple(index),
         certificate=tuple(str(c) for c in CERTIFICATES[zeros.certificate]),
@@ -181,17 +189,23 @@ def _certified(
     )
 
 
-def _numerical(dynamics: Any, starts: np.ndarray | int, scale: float, dim: int | None, seed: int) -> FixedPoints:
+def _numerical(
+    dynamics: Any, starts: np.ndarray | int, scale: float, dim: int | None, seed: int
+) -> FixedPoints:
     begin = time.perf_counter()
     network = dynamics if isinstance(dynamics, Network) else None
     if isinstance(starts, int | np.integer):
         R = network.rank if network else dim
         if R is None:
-            raise NeuritoError("dim is missing: give the number of latents, or `starts` as an array (start, latent)")
+            raise NeuritoError(
+                "dim is missing: give the number of latents, or `starts` as an array (start, latent)"
+            )
         starts = scale * np.random.default_rng(seed).standard_normal((int(starts), R))
     starts = np.asarray(starts, float)
     if starts.ndim != 2 or not len(starts) or not np.isfinite(starts).all():
-        raise NeuritoError(f"starts has shape {starts.shape}: give finite states as (start, latent), at least one")
+        raise NeuritoError(
+            f"starts has shape {starts.shape}: give finite states as (start, latent), at least one"
+        )
     found = descend(dynamics, starts, network.jacobian if network else None)
     fixed = found.z[found.fixed]
     R = starts.shape[1]

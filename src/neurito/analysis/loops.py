@@ -4,18 +4,19 @@ Arrays are (row, unit), n units are in use; x and rho are the centre and half-wi
 box.  Nothing is returned where an argument is filled in.
 """
 
-# ruff: noqa: D103
 from __future__ import annotations
 
 import math
 
-import numpy as np
+from numpy import ndarray
 
 from neurito.analysis.compiled import compiled
 
 
 @compiled
-def ranges(P, q, pad, c, r, n, x, rho):
+def ranges(
+    P: ndarray, q: ndarray, pad: ndarray, c: ndarray, r: ndarray, n: int, x: ndarray, rho: ndarray
+) -> None:
     """x = P'c + q, rho = |P|'r + pad."""
     for k in range(n):
         x[k] = q[k]
@@ -28,7 +29,7 @@ def ranges(P, q, pad, c, r, n, x, rho):
 
 
 @compiled
-def ramps(x, rho, w, n, s, mid, d):
+def ramps(x: ndarray, rho: ndarray, w: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> int:
     """Encloses clip(., 0, w) by s (. - x) + mid +- d; returns how many units have a kink inside.
 
     One formula for every case: s is the chord's slope where there is one kink, and w over the wider excess
@@ -52,7 +53,7 @@ def ramps(x, rho, w, n, s, mid, d):
 
 
 @compiled
-def sigmoids(x, rho, n, s, mid, d):
+def sigmoids(x: ndarray, rho: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> int:
     """The same for tanh: the chord's slope s, and the two places where tanh' = s."""
     for k in range(n):
         low, high = x[k] - rho[k], x[k] + rho[k]
@@ -75,7 +76,7 @@ def sigmoids(x, rho, n, s, mid, d):
 
 
 @compiled
-def slopes(x, rho, n, s, mid, d):
+def slopes(x: ndarray, rho: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> None:
     """tanh at the centre, the middle s of its slopes on the range, and their half-spread times rho."""
     for k in range(n):
         mid[k] = math.tanh(x[k])
@@ -86,7 +87,18 @@ def slopes(x, rho, n, s, mid, d):
 
 
 @compiled
-def gather(P, v, s, mid, d, n, A, g, D, t):
+def gather(
+    P: ndarray,
+    v: ndarray,
+    s: ndarray,
+    mid: ndarray,
+    d: ndarray,
+    n: int,
+    A: ndarray,
+    g: ndarray,
+    D: ndarray,
+    t: ndarray,
+) -> None:
     """A += v diag(s) P', g += v mid, D = |v| d."""
     for j in range(A.shape[0]):
         value, spread = 0.0, 0.0
@@ -104,7 +116,7 @@ def gather(P, v, s, mid, d, n, A, g, D, t):
 
 
 @compiled
-def scatter(v, d, n, S, t):
+def scatter(v: ndarray, d: ndarray, n: int, S: ndarray, t: ndarray) -> None:
     """S += v diag(d^2) v', lower triangle."""
     for j in range(S.shape[0]):
         for k in range(n):
@@ -117,7 +129,7 @@ def scatter(v, d, n, S, t):
 
 
 @compiled
-def along(v, y, d, n, t):
+def along(v: ndarray, y: ndarray, d: ndarray, n: int, t: ndarray) -> float:
     """t = v'y; returns |t| d."""
     for k in range(n):
         t[k] = 0.0
@@ -131,14 +143,14 @@ def along(v, y, d, n, t):
 
 
 @compiled
-def weigh(t, d, n, scale, weight):
+def weigh(t: ndarray, d: ndarray, n: int, scale: float, weight: ndarray) -> None:
     """weight = max(weight, |t| d scale)."""
     for k in range(n):
         weight[k] = max(weight[k], abs(t[k]) * d[k] * scale)
 
 
 @compiled
-def pull(P, weight, rho, n, j):
+def pull(P: ndarray, weight: ndarray, rho: ndarray, n: int, j: int) -> float:
     """How much of the deviations halving side j would remove: weight |P_j| / rho."""
     total = 0.0
     for k in range(n):
@@ -147,7 +159,18 @@ def pull(P, weight, rho, n, j):
 
 
 @compiled
-def settle(x, rho, w, n, units, ids, A, b, units_in, ids_in):
+def settle(
+    x: ndarray,
+    rho: ndarray,
+    w: ndarray,
+    n: int,
+    units: ndarray,
+    ids: ndarray,
+    A: ndarray,
+    b: ndarray,
+    units_in: ndarray,
+    ids_in: ndarray,
+) -> int:
     """Copies the units that still cross into `units`, adds the others to A z + b; returns how many are left."""
     R = b.size
     left = 0
@@ -172,7 +195,7 @@ def settle(x, rho, w, n, units, ids, A, b, units_in, ids_in):
 
 
 @compiled
-def shares(V, x, rho, n, slope, gap):
+def shares(V: ndarray, x: ndarray, rho: ndarray, n: int, slope: ndarray, gap: ndarray) -> tuple[float, float]:
     """The highest convex minorants of clip(., 0, w), w = V[-1], touched at x: their slopes, sum, what is lost.
 
     Returns:
@@ -196,7 +219,7 @@ def shares(V, x, rho, n, slope, gap):
 
 
 @compiled
-def halve(x, rho, row, q, n, x2, rho2):
+def halve(x: ndarray, rho: ndarray, row: ndarray, q: float, n: int, x2: ndarray, rho2: ndarray) -> None:
     """Ranges on the two halves of a box cut along one side of half-width 2q: in place, and into x2, rho2."""
     for k in range(n):
         step = row[k] * q
@@ -207,7 +230,7 @@ def halve(x, rho, row, q, n, x2, rho2):
 
 
 @compiled
-def dot(a, b, n):
+def dot(a: ndarray, b: ndarray, n: int) -> float:
     """a b."""
     total = 0.0
     for k in range(n):
@@ -216,7 +239,7 @@ def dot(a, b, n):
 
 
 @compiled
-def inverse(A, C, W):
+def inverse(A: ndarray, C: ndarray, W: ndarray) -> bool:
     """C = A^-1 by Gauss-Jordan with row pivoting, W as scratch; False where A is singular."""
     R = A.shape[0]
     size = 0.0
@@ -249,7 +272,7 @@ def inverse(A, C, W):
 
 
 @compiled
-def solve(S, y):
+def solve(S: ndarray, y: ndarray) -> None:
     """y <- S^-1 y by Cholesky in the lower triangle of S, which is overwritten."""
     R = y.size
     for i in range(R):
@@ -269,7 +292,27 @@ def solve(S, y):
 
 
 @compiled
-def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t):
+def carry(
+    P: ndarray,
+    v: ndarray,
+    s: ndarray,
+    mid: ndarray,
+    d: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    n: int,
+    J: ndarray,
+    c: ndarray,
+    M: ndarray,
+    E: ndarray,
+    guard: ndarray,
+    pulls: ndarray,
+    r: ndarray,
+    c2: ndarray,
+    M2: ndarray,
+    E2: ndarray,
+    t: ndarray,
+) -> None:
     """One more step of the map on z = c + M delta +- E, once its units are enclosed: c2, M2, E2.
 
     J holds the linear part of the step and comes back with the units' slopes added; `pulls` gathers how much of the
@@ -313,7 +356,18 @@ def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t
 
 
 @compiled
-def spans(P, size, c, M, E, r, tiny, n, x, rho):
+def spans(
+    P: ndarray,
+    size: ndarray,
+    c: ndarray,
+    M: ndarray,
+    E: ndarray,
+    r: ndarray,
+    tiny: float,
+    n: int,
+    x: ndarray,
+    rho: ndarray,
+) -> float:
     """Ranges of the units' arguments where the state is c + M delta +- E, |delta| <= r."""
     far = 0.0
     for a in range(c.size):

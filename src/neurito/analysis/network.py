@@ -58,7 +58,9 @@ class Network:
             raise NeuritoError(f"activation={self.activation!r} is unknown: {hint}")
         m = np.asarray(self.m, np.float64)
         if m.ndim != 2 or m.shape[1] == 0:
-            raise NeuritoError(f"m has shape {m.shape}: a network needs m of shape (units, latents), latents > 0")
+            raise NeuritoError(
+                f"m has shape {m.shape}: a network needs m of shape (units, latents), latents > 0"
+            )
         units, rank = m.shape
         for name, shape in {
             "m": (units, rank),
@@ -74,7 +76,9 @@ class Network:
                 found = np.shape(getattr(self, name))
                 raise NeuritoError(f"{name} has shape {found}, but m {m.shape} asks for {shape}") from None
             if bad := int((~np.isfinite(value)).sum()):
-                raise NeuritoError(f"{name} holds {bad} values that are NaN or infinite: was the fit diverging?")
+                raise NeuritoError(
+                    f"{name} holds {bad} values that are NaN or infinite: was the fit diverging?"
+                )
             value.flags.writeable = False
             object.__setattr__(self, name, value)
 

@@ -61,13 +61,22 @@ def descend(
     R = starts.shape[1]
     shape = np.shape(step(starts[0]))
     if shape != (R,):
-        raise NeuritoError(f"dynamics returns shape {shape} for a state of shape {(R,)}: it must map states to states")
+        raise NeuritoError(
+            f"dynamics returns shape {shape} for a state of shape {(R,)}: it must map states to states"
+        )
     slope = None if jacobian is None else lambda z: np.asarray(jacobian(z)) - np.eye(R)
     ends, solves = [], 0
     for start in starts:
         answer = least_squares(
-            lambda z: np.asarray(step(z), float) - z, start, jac=slope or "2-point", method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=400 * (R + 1)
-        )  # fmt: skip
+            lambda z: np.asarray(step(z), float) - z,
+            start,
+            jac=slope or "2-point",
+            method="lm",
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-15,
+            max_nfev=400 * (R + 1),
+        )
         solves += int(answer.nfev if slope else answer.nfev // (R + 1))
         ends.append(answer.x)
     z = np.array(ends)

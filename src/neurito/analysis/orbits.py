@@ -5,23 +5,43 @@ delta runs over the box.  The state carries one more entry s, by which threshold
 networks; for relus (y, s) runs over a cube's surface, which stands for all of space.
 """
 
-# ruff: noqa: D103
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from neurito.analysis.boxes import (
-    CUT, KRAWCZYK, PATTERN, AFFINE, RAMPS, ROUND, beyond, conditioned, contract, direction, fill, fill_row, outside,
+    AFFINE,
+    CUT,
+    KRAWCZYK,
+    PATTERN,
+    RAMPS,
+    ROUND,
+    beyond,
+    conditioned,
+    contract,
+    direction,
+    fill,
+    fill_row,
+    outside,
 )  # fmt: skip
 from neurito.analysis.compiled import COMPILED, cached, compiled, sources
 
 if COMPILED:
     from neurito.analysis.loops import along, carry, inverse, ramps, sigmoids, slopes, spans
 else:
-    from neurito.analysis.vectors import (  # type: ignore[assignment]
-        along, carry, inverse, ramps, sigmoids, slopes, spans,
+    from neurito.analysis.vectors import (
+        along,
+        carry,
+        inverse,
+        ramps,
+        sigmoids,
+        slopes,
+        spans,
     )  # fmt: skip
 
 KINKS = 3  # a box with at most so many kinks, over all steps, is a leaf
@@ -29,7 +49,19 @@ TINY = 2.0**-46
 
 
 @compiled
-def compose(kind, steps, problem, c, r, states, x, rho, rows, pulls, kinks):
+def compose(
+    kind: int,
+    steps: int,
+    problem: tuple[Any, ...],
+    c: ndarray,
+    r: ndarray,
+    states: tuple[Any, ...],
+    x: ndarray,
+    rho: ndarray,
+    rows: ndarray,
+    pulls: ndarray,
+    kinks: ndarray,
+) -> int:
     """Encloses k steps on a box; returns the number of kinks crossed (more than KINKS: not all are listed).
 
     states: centres (k + 1, S), matrices (k + 1, S, R), deviations (k + 1, S).
@@ -78,10 +110,21 @@ def compose(kind, steps, problem, c, r, states, x, rho, rows, pulls, kinks):
 
 
 @compiled
-def unique(steps, problem, c, r, states, x, rho, rows, C, radii):
+def unique(
+    steps: int,
+    problem: tuple[Any, ...],
+    c: ndarray,
+    r: ndarray,
+    states: tuple[Any, ...],
+    x: ndarray,
+    rho: ndarray,
+    rows: ndarray,
+    C: ndarray,
+    radii: ndarray,
+) -> bool:
     """Is z - C (F^k(z) - z) a contraction of c +- r into itself?  tanh: the slopes of all steps, as intervals."""
-    P, v, w, size, linear, guards, embed, offset = problem
-    centre, matrix, spread = states
+    P, v, _, _, linear, guards, embed, offset = problem
+    _, matrix, _ = states
     R, S, n = r.size, P.shape[0], P.shape[1]
     s, value, d, t = rows[0], rows[1], rows[2], rows[3]
     J, lean, rad, rad2 = np.empty((R, S)), np.empty((R, S)), radii[0], radii[1]
@@ -126,7 +169,9 @@ def unique(steps, problem, c, r, states, x, rho, rows, C, radii):
                 matrix[step + 1, j, m], rad2[j, m] = 0.0, 0.0
                 for a in range(S):
                     matrix[step + 1, j, m] += J[j, a] * matrix[step, a, m]
-                    rad2[j, m] += abs(J[j, a]) * rad[a, m] + lean[j, a] * (abs(matrix[step, a, m]) + rad[a, m])
+                    rad2[j, m] += abs(J[j, a]) * rad[a, m] + lean[j, a] * (
+                        abs(matrix[step, a, m]) + rad[a, m]
+                    )
         for m in range(R):
             matrix[step + 1, R, m], rad2[R, m] = matrix[step, R, m], 0.0
         fill(rad, rad2)
@@ -150,9 +195,23 @@ def unique(steps, problem, c, r, states, x, rho, rows, C, radii):
 
 
 @compiled
-def leaf(steps, problem, c, r, x, rho, kinks, count, work, out, n_out, total, counters):
+def leaf(
+    steps: int,
+    problem: tuple[Any, ...],
+    c: ndarray,
+    r: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    kinks: ndarray,
+    count: int,
+    work: tuple[Any, ...],
+    out: ndarray,
+    n_out: int,
+    total: float,
+    counters: ndarray,
+) -> tuple[int, bool]:
     """Solves each pattern of sides of the kinks crossed; returns the number of zeros, and whether one is singular."""
-    P, v, w, size, linear, guards, embed, offset = problem
+    P, v, w, _, linear, guards, embed, offset = problem
     A, C, W, M, M2, b, b2, g, z = work
     R, S, n = r.size, P.shape[0], P.shape[1]
     doubtful = False
@@ -172,7 +231,7 @@ def leaf(steps, problem, c, r, x, rho, kinks, count, work, out, n_out, total, co
                     for a in range(S):
                         M2[j, m] += linear[j, a] * M[a, m]
             for k in range(n):
-                low, high = x[step, k] - rho[step, k], x[step, k] + rho[step, k]
+                low = x[step, k] - rho[step, k]
                 above, past = low >= 0.0, low >= w[k]
                 for i in range(count):
                     if kinks[i, 0] == step and kinks[i, 1] == k:
@@ -226,17 +285,23 @@ def leaf(steps, problem, c, r, x, rho, kinks, count, work, out, n_out, total, co
         if fits:  # whether the pattern is the zero's own is seen when its residual is checked
             for j in range(R):
                 out[n_out, j] = z[j]
-            out[n_out, R], out[n_out, R + 1], out[n_out, R + 2] = likely, likely, AFFINE if count == 0 else PATTERN
+            out[n_out, R], out[n_out, R + 1], out[n_out, R + 2] = (
+                likely,
+                likely,
+                AFFINE if count == 0 else PATTERN,
+            )
             n_out += 1
     return n_out, doubtful
 
 
-def _entry(digest):
+def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
     @cached
-    def search(kind, steps, problem, floor, boxes, limit):
+    def search(
+        kind: int, steps: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int
+    ) -> tuple[ndarray, ...]:
         """Works through boxes as `boxes.search` does, for F^steps."""
         digest  # noqa: B018  part of numba's cache key
-        P, v, w, size, linear, guards, embed, offset = problem
+        P, v, _, size, linear, _, embed, _ = problem
         R, S, n = embed.shape[1], P.shape[0], P.shape[1]
         cap = boxes.shape[0] + 4096
         lo, hi = np.empty((cap, R)), np.empty((cap, R))

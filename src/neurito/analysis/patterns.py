@@ -45,7 +45,8 @@ def enumerate_patterns(network: Network, tolerance: float = 1e-9) -> Patterns:
     codes = np.indices((count,) * N, dtype=np.int8).reshape(N, -1).T if N else np.zeros((1, 0), np.int8)
     eye = np.eye(R)
     total = float((np.abs(network.leak - 1.0) + np.abs(network.n) @ np.abs(network.m).sum(1)).max())
-    points, singular = [], []
+    points: list[np.ndarray] = []
+    singular: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for chunk in np.array_split(codes, max(len(codes) // 4096, 1)):
         on = np.take_along_axis(slope, chunk, 0) if N else np.zeros((1, 0))
         push = np.take_along_axis(offset, chunk, 0) if N else on
@@ -105,14 +106,24 @@ def _pieces(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _inside(
-    x: np.ndarray, codes: Int8[np.ndarray, "pattern unit"], low: np.ndarray, high: np.ndarray, slack: np.ndarray
+    x: np.ndarray,
+    codes: Int8[np.ndarray, "pattern unit"],
+    low: np.ndarray,
+    high: np.ndarray,
+    slack: np.ndarray,
 ) -> np.ndarray:
     below, above = np.take_along_axis(low, codes, 0), np.take_along_axis(high, codes, 0)
     return np.all((x >= below - slack) & (x <= above + slack), axis=1)
 
 
 def _polytope(
-    network: Network, code: np.ndarray, A: np.ndarray, b: np.ndarray, low: np.ndarray, high: np.ndarray, total: float
+    network: Network,
+    code: np.ndarray,
+    A: np.ndarray,
+    b: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    total: float,
 ) -> np.ndarray | None:
     """Extreme points of {z in the pattern: A z + b = 0, |z| <= 1e3}; None if there are none."""
     from scipy.optimize import linprog
@@ -125,7 +136,10 @@ def _polytope(
     N = Vt[rank:]
     x = network.m @ start + network.drive
     rows, bound = [], []
-    for edge, sign in ((np.choose(code, low) if len(code) else x, -1.0), (np.choose(code, high) if len(code) else x, 1.0)):
+    for edge, sign in (
+        (np.choose(code, low) if len(code) else x, -1.0),
+        (np.choose(code, high) if len(code) else x, 1.0),
+    ):
         finite = np.isfinite(edge)
         rows.append(sign * (network.m @ N.T)[finite])
         bound.append(sign * (edge - x)[finite] + 1e-10)

@@ -192,8 +192,16 @@ class FixedPoints:
         return xr.Dataset(
             {
                 "z": (("point", "latent"), self.points, {"long_name": "fixed point", "units": "latent"}),
-                "eigenvalue_real": (("point", "mode"), values.real, {"long_name": "real part, per time step"}),
-                "eigenvalue_imag": (("point", "mode"), values.imag, {"long_name": "imaginary part, per time step"}),
+                "eigenvalue_real": (
+                    ("point", "mode"),
+                    values.real,
+                    {"long_name": "real part, per time step"},
+                ),
+                "eigenvalue_imag": (
+                    ("point", "mode"),
+                    values.imag,
+                    {"long_name": "imaginary part, per time step"},
+                ),
                 "jacobian": (("point", "latent", "latent_in"), self.jacobians),
                 "kind": ("point", np.array(self.kind, dtype=str)),
                 "index": ("point", np.array([np.nan if i is None else i for i in self.index], float)),
@@ -224,7 +232,9 @@ class FixedPoints:
 
         path = Path(path)
         if path.suffix not in (".json", ".csv"):
-            raise NeuritoError(f"{path}: fixed points are saved as .json or .csv; choose one of these endings")
+            raise NeuritoError(
+                f"{path}: fixed points are saved as .json or .csv; choose one of these endings"
+            )
         with atomic_write(path) as temporary:
             if path.suffix == ".csv":
                 self.table().to_csv(temporary, index=False)
@@ -310,7 +320,9 @@ def _built(content: dict[str, Any]) -> FixedPoints:
 
     fields["adjacent"] = {int(k): v for k, v in fields["adjacent"].items()}
     fields["continua"] = tuple(Continuum(**c) for c in fields["continua"])
-    fields["search"] = tuple(Findings(**{k: v for k, v in f.items() if not k.startswith("_")}) for f in fields["search"])
+    fields["search"] = tuple(
+        Findings(**{k: v for k, v in f.items() if not k.startswith("_")}) for f in fields["search"]
+    )
     for name in ("truncated", "index", "certificate", "notes"):
         fields[name] = tuples(name)
     return FixedPoints(**fields)

@@ -50,6 +50,9 @@ class Limits:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(eq=False)
 class Findings:
     """What a search found, in the coordinates of its form.
@@ -92,11 +95,16 @@ class Findings:
         return self
 
 
-Work = Callable[[np.ndarray, int], tuple[np.ndarray, ...]]  # open boxes, how many to look at -> a slice's findings
+Work = Callable[
+    [np.ndarray, int], tuple[np.ndarray, ...]
+]  # open boxes, how many to look at -> a slice's findings
 
 
 def explore(
-    form: Form, boxes: Float[np.ndarray, "box 2 latent"], limits: Limits = Limits(), floor: float | None = None
+    form: Form,
+    boxes: Float[np.ndarray, "box 2 latent"],
+    limits: Limits = NO_LIMITS,
+    floor: float | None = None,
 ) -> Findings:
     """Every zero of a form in some boxes.
 
@@ -116,7 +124,7 @@ def explore(
     problem = form.problem(hull)
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, smallest, chunk, limit)  # type: ignore[no-any-return]
+        return branch(form.kind, problem, smallest, chunk, limit)
 
     return work_through(work, boxes, form.q.size, limits)
 

@@ -1,17 +1,21 @@
 """What `loops` does, in NumPy: used where numba is not installed, and to check it where it is."""
 
-# ruff: noqa: D103
+# ruff: noqa: D103   documented in `loops`
+
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 
-def ranges(P, q, pad, c, r, n, x, rho):
+def ranges(
+    P: ndarray, q: ndarray, pad: ndarray, c: ndarray, r: ndarray, n: int, x: ndarray, rho: ndarray
+) -> None:
     x[:n] = q[:n] + c @ P[:, :n]
     rho[:n] = pad[:n] + r @ np.abs(P[:, :n])
 
 
-def ramps(x, rho, w, n, s, mid, d):
+def ramps(x: ndarray, rho: ndarray, w: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> int:
     low, high, top = x[:n] - rho[:n], x[:n] + rho[:n], w[:n]
     points = np.stack([low, np.clip(0.0, low, high), np.clip(top, low, high), high])
     values = np.minimum(np.maximum(points, 0.0), top)
@@ -21,7 +25,7 @@ def ramps(x, rho, w, n, s, mid, d):
     return int((((low < 0.0) & (high > 0.0)) | ((low < top) & (high > top))).sum())
 
 
-def sigmoids(x, rho, n, s, mid, d):
+def sigmoids(x: ndarray, rho: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> int:
     low, high = x[:n] - rho[:n], x[:n] + rho[:n]
     s[:n] = np.clip((np.tanh(high) - np.tanh(low)) / (high - low), 1e-300, 1.0)
     turn = np.arctanh(np.minimum(np.sqrt(1.0 - s[:n]), 1.0 - 1e-16))
@@ -31,13 +35,13 @@ def sigmoids(x, rho, n, s, mid, d):
     return n
 
 
-def _enclose(deviation, x, n, s, mid, d):
+def _enclose(deviation: ndarray, x: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> None:
     most, least = deviation.max(0), deviation.min(0)
     mid[:n] = s[:n] * x + 0.5 * (most + least)
     d[:n] = 0.5 * (most - least)
 
 
-def slopes(x, rho, n, s, mid, d):
+def slopes(x: ndarray, rho: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarray) -> None:
     mid[:n] = np.tanh(x[:n])
     steep = 1.0 - np.tanh(np.maximum(np.abs(x[:n]) - rho[:n], 0.0)) ** 2
     flat = 1.0 - np.tanh(np.abs(x[:n]) + rho[:n]) ** 2
@@ -45,31 +49,53 @@ def slopes(x, rho, n, s, mid, d):
     d[:n] = (0.5 * (steep - flat) + 4e-16) * rho[:n]
 
 
-def gather(P, v, s, mid, d, n, A, g, D, t):
+def gather(
+    P: ndarray,
+    v: ndarray,
+    s: ndarray,
+    mid: ndarray,
+    d: ndarray,
+    n: int,
+    A: ndarray,
+    g: ndarray,
+    D: ndarray,
+    t: ndarray,
+) -> None:
     A += (v[:, :n] * s[:n]) @ P[:, :n].T
     g += v[:, :n] @ mid[:n]
     D[:] = np.abs(v[:, :n]) @ d[:n]
 
 
-def scatter(v, d, n, S, t):
+def scatter(v: ndarray, d: ndarray, n: int, S: ndarray, t: ndarray) -> None:
     weighted = v[:, :n] * d[:n]
     S += np.tril(weighted @ weighted.T)
 
 
-def along(v, y, d, n, t):
+def along(v: ndarray, y: ndarray, d: ndarray, n: int, t: ndarray) -> float:
     t[:n] = y @ v[:, :n]
     return float(np.abs(t[:n]) @ d[:n])
 
 
-def weigh(t, d, n, scale, weight):
+def weigh(t: ndarray, d: ndarray, n: int, scale: float, weight: ndarray) -> None:
     np.maximum(weight[:n], np.abs(t[:n]) * d[:n] * scale, out=weight[:n])
 
 
-def pull(P, weight, rho, n, j):
+def pull(P: ndarray, weight: ndarray, rho: ndarray, n: int, j: int) -> float:
     return float((weight[:n] * np.abs(P[j, :n]) / rho[:n]).sum())
 
 
-def settle(x, rho, w, n, units, ids, A, b, units_in, ids_in):
+def settle(
+    x: ndarray,
+    rho: ndarray,
+    w: ndarray,
+    n: int,
+    units: ndarray,
+    ids: ndarray,
+    A: ndarray,
+    b: ndarray,
+    units_in: ndarray,
+    ids_in: ndarray,
+) -> int:
     R = b.size
     low, high, top = x[:n] - rho[:n], x[:n] + rho[:n], w[:n]
     off, full = high <= 0.0, low >= top
@@ -83,7 +109,7 @@ def settle(x, rho, w, n, units, ids, A, b, units_in, ids_in):
     return keep.size
 
 
-def inverse(A, C, W):
+def inverse(A: ndarray, C: ndarray, W: ndarray) -> bool:
     try:
         C[:] = np.linalg.inv(A)
     except np.linalg.LinAlgError:
@@ -91,12 +117,32 @@ def inverse(A, C, W):
     return bool(np.isfinite(C).all())
 
 
-def solve(S, y):
+def solve(S: ndarray, y: ndarray) -> None:
     full = S + np.tril(S, -1).T
     y[:] = np.linalg.solve(full, y)
 
 
-def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t):
+def carry(
+    P: ndarray,
+    v: ndarray,
+    s: ndarray,
+    mid: ndarray,
+    d: ndarray,
+    x: ndarray,
+    rho: ndarray,
+    n: int,
+    J: ndarray,
+    c: ndarray,
+    M: ndarray,
+    E: ndarray,
+    guard: ndarray,
+    pulls: ndarray,
+    r: ndarray,
+    c2: ndarray,
+    M2: ndarray,
+    E2: ndarray,
+    t: ndarray,
+) -> None:
     c2[: len(J)] = J @ c + v[:, :n] @ mid[:n]
     J += (v[:, :n] * s[:n]) @ P[:, :n].T
     E2[: len(J)] = np.abs(v[:, :n]) @ d[:n] + guard + np.abs(J) @ E
@@ -104,7 +150,18 @@ def carry(P, v, s, mid, d, x, rho, n, J, c, M, E, guard, pulls, r, c2, M2, E2, t
     pulls += np.abs(M.T @ P[:, :n]) @ (np.abs(v[:, :n]).sum(0) * d[:n] / rho[:n])
 
 
-def spans(P, size, c, M, E, r, tiny, n, x, rho):
+def spans(
+    P: ndarray,
+    size: ndarray,
+    c: ndarray,
+    M: ndarray,
+    E: ndarray,
+    r: ndarray,
+    tiny: float,
+    n: int,
+    x: ndarray,
+    rho: ndarray,
+) -> float:
     far = float((np.abs(c) + E + np.abs(M) @ r).max())
     x[:n] = c @ P[:, :n]
     rho[:n] = tiny * size[:n] * far + E @ np.abs(P[:, :n]) + r @ np.abs(M.T @ P[:, :n])
