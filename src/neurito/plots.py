@@ -15,6 +15,7 @@ from cycler import cycler
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from neurito.data.trials import Trials
 from neurito.evaluation.rates import pearson, r_squared
@@ -34,42 +35,44 @@ STYLE: Any = {
     "lines.linewidth": 1.2,
     "legend.frameon": False,
     "legend.fontsize": 7,
-    "savefig.dpi": 150,
     "axes.prop_cycle": cycler(color=CYCLE),
     "image.cmap": "Greys",
 }
 
 
-def training(history: Sequence[dict[str, float]]) -> Figure:
+def training(history: Sequence[dict[str, float]], score: str = "bound") -> Figure:
     """The course of a fit.
 
     Args:
         history: `Run.history`.
+        score: what chose the parameters, `Training.score`.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = _figure(7, 2.8, 1, 2)
+        figure, axes = _figure(7, 2.5, 1, 3)
         step = np.array([row["step"] for row in history])
-        bound, score, ess = (
-            np.array([row[name] for row in history], float) for name in ("bound", "score", "ess")
+        unit = "bits per spike" if score == "co_bps" else "nats per bin"
+        panels = (
+            ("bound", "bound on training batches (nats per bin)"),
+            ("score", f"score on validation trials ({unit})"),
+            ("ess", "effective sample size (share of K)"),
         )
-        top, bottom = axes[0], axes[1]
-        top.plot(step, bound, color=DATA, label="training batches, bound")
-        if np.isfinite(score).any():
-            top.plot(step, score, color=MODEL, label="validation, score")
-            best = int(np.nanargmax(score))
-            top.plot(step[best], score[best], "o", color=TRUTH, ms=5, label="kept", zorder=3)
-        both = np.concatenate([bound, score])
-        low, high = np.nanquantile(both, 0.1), np.nanmax(both)  # the first steps are far below
-        top.set_ylim(low - 0.15 * (high - low) - 1e-6, high + 0.1 * (high - low) + 1e-6)
-        top.set(xlabel="gradient step", ylabel="nats per bin")
-        top.legend(loc="lower right")
-        bottom.plot(step, ess, color=MODEL)
-        bottom.set(xlabel="gradient step", ylabel="effective sample size (share of K)", ylim=(0, 1.02))
+        for axis, (name, label) in zip(axes, panels, strict=True):
+            values = np.array([row[name] for row in history], float)
+            axis.plot(step, values, color=MODEL, marker="." if len(step) < 20 else "")
+            axis.set(xlabel="gradient step", ylabel=label)
+            axis.locator_params(axis="x", nbins=4)
+            if name == "ess":
+                axis.set_ylim(0, 1.02)
+            elif np.isfinite(values).any():
+                low, high = np.nanquantile(values, 0.1), np.nanmax(values)  # the first steps are far below
+                axis.set_ylim(low - 0.15 * (high - low) - 1e-6, high + 0.1 * (high - low) + 1e-6)
+            if name == "score" and np.isfinite(values).any():
+                best = int(np.nanargmax(values))
+                axis.plot(step[best], values[best], "o", color=TRUTH, ms=4)
         _caption(
             figure,
-            "Course of the fit. Left: the bound on training batches, and the score that chooses the parameters which "
-            "are kept (the bound, or bits per spike if co_bps was asked for). Right: effective sample size of the "
-            "particles, mean over bins; near 1/K, bounds and gradients are poor.",
+            "Course of the fit. The dot marks the parameters that were kept, those of the best score. Where the "
+            "effective sample size is near 1/K, the particles' weights degenerate: bounds and gradients are poor.",
         )
         return figure
 
@@ -112,7 +115,8 @@ def rates(
             edges, np.arange(values.shape[1] + 1), shown.T, vmin=low, vmax=high, cmap="Greys" if counts else "PuOr",
             rasterized=True,
         )  # fmt: skip
-        figure.colorbar(image, ax=axes[0], label="counts per bin" if counts else "z-score", pad=0.01)
+        bar = figure.colorbar(image, ax=axes[0], label="counts per bin" if counts else "z-score", pad=0.01)
+        bar.locator = MaxNLocator(4, integer=True)
         axes[0].set(ylabel="neuron" if counts else "channel", title=f"trial {trials.ids[trial]}")
         unit = "spikes/s" if counts else signal.unit or "signal"
         for axis, channel in zip(axes[1:], chosen, strict=True):
@@ -271,7 +275,7 @@ def _spikes(data: Trials, drawn: Trials, head: str | None) -> Figure:
         axis.set(title=f"{name}, r = {pearson(x, y):.2f}", xlabel=f"data{suffix}", ylabel=f"model{suffix}")
         axis.locator_params(nbins=4)
     for s, colour, label in ((found, DATA, "data"), (made, MODEL, "model")):
-        flat[5].loglog(s.frequency, np.nanmean(s.power, 1), color=colour, label=label)
+        flat[5].loglog(s.frequency[:-1], np.nanmean(s.power, 1)[:-1], color=colour, label=label)
     flat[5].set(title="power, mean over neurons", xlabel="frequency (Hz)", ylabel="(spikes/s)²/Hz")
     flat[5].legend()
     _caption(
@@ -394,7 +398,7 @@ def _ticks(axis: Axes, time: np.ndarray, counts: np.ndarray) -> None:
 def _blank(width: float, height: float) -> Figure:
     if "IPython" in sys.modules:
         import matplotlib.pyplot  # noqa: F401 (notebooks show figures only once it is imported)
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
 def _figure(
@@ -412,5 +416,5 @@ def _figure(
 
 def _caption(figure: Figure, text: str) -> None:
     """A few lines under the figure, from its left edge."""
-    wrapped = textwrap.fill(text, int(17 * figure.get_figwidth()))
+    wrapped = textwrap.fill(text, int(19 * figure.get_figwidth()))
     figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=7, color="0.25")

@@ -3,7 +3,6 @@
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from neurito.cli.arguments import Command, choice_of, known, parse
 from neurito.errors import NeuritoError, NeuritoWarning
@@ -47,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     with warnings.catch_warnings():
         warnings.simplefilter("always", NeuritoWarning)
-        warnings.showwarning = _show
+        shown: set[str] = set()
+        warnings.showwarning = lambda message, category, *_, **__: _show(message, category, shown)
         try:
             _run(words)
         except NeuritoError as error:
@@ -92,6 +92,10 @@ def _failed(words: list[str], line: str) -> int:
     return 2
 
 
-def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+def _show(message: Warning | str, category: type[Warning], shown: set[str]) -> None:
+    """One line, once."""
     what = "" if issubclass(category, NeuritoWarning) else f"{category.__name__}: "
-    print(f"neurito: warning: {what}{' '.join(str(message).split())}", file=sys.stderr)
+    line = f"neurito: warning: {what}{' '.join(str(message).split())}"
+    if line not in shown:
+        shown.add(line)
+        print(line, file=sys.stderr)

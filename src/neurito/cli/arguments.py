@@ -222,7 +222,9 @@ def _placed(table: Table, words: list[str], own: Mapping[str, Any]) -> dict[str,
     for option in table.sections[0].options:
         if option.required and option.name not in own and option.name not in placed:
             name = option.name.upper() if option.positional else table.flag(option)
-            raise NeuritoError(f"{name} is missing: {option.text} See neurito {table.command} --help")
+            raise NeuritoError(
+                f"{name} is missing: {option.text.rstrip('.')}; see neurito {table.command} --help"
+            )
     return placed
 
 
@@ -255,7 +257,8 @@ def _configured(files: list[str]) -> Iterator[tuple[str, Any, str]]:
         try:
             tree = yaml.safe_load(Path(file).read_text())
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise NeuritoError(f"--config {file}: {' '.join(str(error).split())}") from error
+            said = error.strerror if isinstance(error, OSError) else error
+            raise NeuritoError(f"--config {file}: {' '.join(str(said).split())}") from error
         if not isinstance(tree, dict):
             raise NeuritoError(f"--config {file}: should hold options, as in 'training: {{epochs: 100}}'")
         for key, value in _of_run(tree).items():

@@ -42,7 +42,7 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
     }
     inputs = None if trials.inputs is None else trials.inputs
     figures: dict[str, Callable[[], Figure]] = {
-        "training": lambda: plots.training(run.history),
+        "training": lambda: plots.training(run.history, run.training.score),
         "rates": lambda: plots.rates(posterior, few, shown, true=true.get("rates"), head=name),
         "latents": lambda: plots.latents(posterior, few, shown, true=true.get("latents")),
         "generated": lambda: plots.generated(

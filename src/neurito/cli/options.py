@@ -194,5 +194,12 @@ class Table:
         given: Given = {section.name: {} for section in self.sections}
         for key, raw, where in pairs:
             option = self.find(key, where)
-            given[option.section][option.name] = option.check(raw, where)
+            try:
+                given[option.section][option.name] = option.check(raw, where)
+            except NeuritoError as error:
+                twins = [
+                    o.key for o in dict.fromkeys(self.names.values()) if o.name == option.name and o != option
+                ]
+                hint = f"; another option of that name is {twins[0]}" if twins else ""
+                raise NeuritoError(f"{error}{hint}") from error
         return given

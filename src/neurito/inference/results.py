@@ -14,7 +14,9 @@ from jaxtyping import Float, PRNGKeyArray
 
 from neurito.core import runtime
 from neurito.core.batch import Batch, Covered
+from neurito.core.observations import Gaussian
 from neurito.core.scan import Inference
+from neurito.data.construct import from_array
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
 from neurito.fitting.fitted import Fitted
@@ -354,6 +356,9 @@ def generate(
         seed: of the draws.
         observation_noise: draw observations; otherwise give their means.
         session: whose readout, where there are several.
+
+    Raises:
+        NeuritoError: inputs are needed, or the model diverges.
     """
     runtime.start()
     fitted = fitted_of(fitted)
@@ -384,9 +389,12 @@ def generate(
         leaves, batch, jax.random.key(seed), static=_Static(structure), head=head, noise=observation_noise
     )
     z, mean, y = (np.asarray(x)[:, burn_in:] for x in (z, mean, y))
-    kind = layout.heads[head].kind if observation_noise else "continuous"
-    trials = Trials.from_array(
-        y, bin_width=layout.bin_width, kind=kind, name=head, names=layout.heads[head].names,
+    if not np.isfinite(y).all():
+        raise NeuritoError("simulations of the model diverge: fit it for longer, or to more data")
+    counts = observation_noise and not isinstance(fitted.model.heads[head], Gaussian)
+    trials = from_array(  # without a warning of silent neurons
+        y, bin_width=layout.bin_width, kind="counts" if counts else "continuous", name=head,
+        names=layout.heads[head].names, unit=layout.heads[head].unit if counts or observation_noise else None,
         inputs=None if driven is None else np.asarray(driven)[:, burn_in:],
     )  # fmt: skip
     return Generated(trials, z, mean)
