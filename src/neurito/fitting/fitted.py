@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from neurito.core import runtime
 from neurito.core.parameters import name, parameters
 from neurito.core.scan import Model
 from neurito.data.files import atomic_write
@@ -91,6 +92,7 @@ class Fitted:
             )
         specification = revive(named(words["model"]), words["options"])
         layout = Layout.from_json(words["layout"])
+        runtime.start()  # before a key is made
         skeleton = specification.build(layout, jax.random.key(0))
 
         def fill(path: Any, leaf: Any) -> Any:

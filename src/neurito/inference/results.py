@@ -394,7 +394,7 @@ def generate(
     counts = observation_noise and not isinstance(fitted.model.heads[head], Gaussian)
     trials = from_array(  # without a warning of silent neurons
         y, bin_width=layout.bin_width, kind="counts" if counts else "continuous", name=head,
-        names=layout.heads[head].names, unit=layout.heads[head].unit if counts or observation_noise else None,
+        names=layout.heads[head].names, unit=layout.heads[head].unit,
         inputs=None if driven is None else np.asarray(driven)[:, burn_in:],
     )  # fmt: skip
     return Generated(trials, z, mean)

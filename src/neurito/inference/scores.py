@@ -179,7 +179,10 @@ def _decoding(
         decoder = behaviour.fit_decoder(learnt, behaviour.shift(_observed(known), lag))
         moved = behaviour.shift(_observed(target), lag)
         there = ~np.isnan(moved).any(-1)
-        return float(np.nanmean(rates.r_squared(moved[there], decoder.predict(features[there]))))
+        varies = np.ptp(moved[there], axis=0) > 0  # a constant dimension says nothing
+        if not varies.any():
+            raise NeuritoError("it is constant")
+        return float(rates.r_squared(moved[there], decoder.predict(features[there]))[varies].mean())
 
     return r2
 
