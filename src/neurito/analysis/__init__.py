@@ -1,8 +1,24 @@
 """Dynamics: fixed points and cycles with a certificate, stability, bifurcations, phase portraits."""
 
-from neurito.analysis.finder import fixed_points, orthonormal_basis
+from neurito.analysis.bifurcation import Bifurcations, Event, along_input, bifurcations
+from neurito.analysis.finder import cycles, fixed_points, orthonormal_basis
 from neurito.analysis.network import Network
+from neurito.analysis.portrait import portrait
 from neurito.analysis.result import Continuum, FixedPoints
 from neurito.analysis.search import Limits, Progress
 
-__all__ = ["Continuum", "FixedPoints", "Limits", "Network", "Progress", "fixed_points", "orthonormal_basis"]
+__all__ = [
+    "Bifurcations",
+    "Continuum",
+    "Event",
+    "FixedPoints",
+    "Limits",
+    "Network",
+    "Progress",
+    "along_input",
+    "bifurcations",
+    "cycles",
+    "fixed_points",
+    "orthonormal_basis",
+    "portrait",
+]

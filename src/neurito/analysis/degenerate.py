@@ -133,6 +133,8 @@ def first_of(
     x: Float[np.ndarray, "point latent"], radius: Float[np.ndarray, " point"]
 ) -> Int[np.ndarray, " kept"]:
     """Indices of points that lie within nobody's radius but their own, the first of each group."""
+    if not len(x):
+        return np.empty(0, int)
     if len(x) <= 64:
         near = np.abs(x[:, None] - x[None]).max(-1) <= np.maximum(radius[:, None], radius[None])
         group = np.argmax(near, axis=1)

@@ -256,7 +256,7 @@ def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.nd
 
 def distinct_directions(d: Float[np.ndarray, "direction latent"]) -> Float[np.ndarray, "direction latent"]:
     """Unit vectors, each once."""
-    return d[first_of(d, np.full(len(d), 1e-9))] if len(d) else d
+    return d[first_of(d, np.full(len(d), 1e-9))]
 
 
 def _is_zero(form: Form, x: np.ndarray, likely: np.ndarray) -> Bool[np.ndarray, " point"]:

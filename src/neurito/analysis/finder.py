@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import ArrayLike, Float
@@ -13,6 +13,9 @@ from neurito.analysis.numerical import descend, differences
 from neurito.analysis.result import Continuum, FixedPoints, fingerprint
 from neurito.analysis.search import Limits, Progress
 from neurito.errors import NeuritoError, NeuritoWarning, nearest
+
+if TYPE_CHECKING:
+    from neurito.analysis.cycles import Orbits
 
 Choice = Literal["auto", "certified", "numerical"]
 METHODS = ("auto", "certified", "numerical")
@@ -81,7 +84,7 @@ def fixed_points(
     if network is not None and method != "numerical":
         limit = FEASIBLE[network.activation]
         if network.rank <= limit or capped:
-            result = _certified(network, max_boxes, max_seconds, workers, progress, resume)
+            result = _certified(network, _limits(max_boxes, max_seconds, workers, progress), resume)
             return result if basis == "model" else result.in_basis(orthonormal_basis(network))
         advice = (
             f"a certificate for rank {network.rank} would take {_cost(network)}; ranks up to {limit} are feasible: "
@@ -92,6 +95,54 @@ def fixed_points(
         warnings.warn(f"searching numerically: {advice}", NeuritoWarning, stacklevel=2)
     result = _numerical(network or dynamics, starts, scale, dim, seed)
     return result if basis == "model" or network is None else result.in_basis(orthonormal_basis(network))
+
+
+def cycles(
+    dynamics: object,
+    period: int,
+    input: ArrayLike | None = None,
+    *,
+    max_boxes: float | None = None,
+    max_seconds: float | None = None,
+    workers: int | None = None,
+    progress: Callable[[Progress], None] | bool = False,
+) -> "Orbits":
+    """All cycles of `period` steps of a network, with a proof that none is missing.
+
+    Args:
+        dynamics: a `Network`, or a model's dynamics (anything with `as_network(input)`).
+        period: 2 or more.
+        input: constant external input, one number per input channel, in the recording's units.
+        max_boxes: stop after about so many boxes.
+        max_seconds: stop after about so long.
+        workers: threads; all cores if not given.
+        progress: True for a line that is written anew, or a function that gets a `Progress`.
+
+    Raises:
+        NeuritoError: a period below 2, or dynamics that are no network.
+    """
+    from neurito.analysis.cycles import cycles_of
+
+    network = to_network(dynamics, input)
+    if network is None:
+        raise NeuritoError(
+            f"dynamics is a {type(dynamics).__name__}: cycles are found for networks only; search F^k"
+        )
+    return cycles_of(network, period, _limits(max_boxes, max_seconds, workers, progress))
+
+
+def _limits(
+    max_boxes: float | None,
+    max_seconds: float | None,
+    workers: int | None,
+    progress: Callable[[Progress], None] | bool,
+) -> Limits:
+    return Limits(
+        boxes=np.inf if max_boxes is None else max_boxes,
+        seconds=np.inf if max_seconds is None else max_seconds,
+        workers=workers,
+        report=_line if progress is True else (progress or None),
+    )
 
 
 def orthonormal_basis(network: Network) -> Float[np.ndarray, "latent latent"]:
@@ -126,14 +177,7 @@ def _line(progress: Progress) -> None:
     print(f"\r{text}", end="" if progress.share < 1.0 else "\n", flush=True)
 
 
-def _certified(
-    network: Network,
-    max_boxes: float | None,
-    max_seconds: float | None,
-    workers: int | None,
-    progress: Callable[[Progress], None] | bool,
-    resume: FixedPoints | None,
-) -> FixedPoints:
+def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> FixedPoints:
     from neurito.analysis.exact import CERTIFICATES, UNKNOWN_INDEX, solve
 
     mark = fingerprint(network)
@@ -142,12 +186,6 @@ def _certified(
             "resume=... belongs to another network, or was not a certified search: start without it"
         )
     begin = time.perf_counter()
-    limits = Limits(
-        boxes=np.inf if max_boxes is None else max_boxes,
-        seconds=np.inf if max_seconds is None else max_seconds,
-        workers=workers,
-        report=_line if progress is True else (progress or None),
-    )
     zeros, found = solve(network, limits, resume.search if resume else None)
     waiting = sum(len(f.open) for f in found)
     notes = list(zeros.notes)
