@@ -3,6 +3,7 @@
 Run it with `make demo`, or `python examples/demo.py`; it takes one to three minutes and leaves figures in demo/.
 """
 
+import shutil
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ OUT = Path("demo")
 def main() -> None:
     """Simulates, fits, infers, compares, draws."""
     begun = time.monotonic()
+    shutil.rmtree(OUT / "run", ignore_errors=True)  # a fit of before would be gone on with
     OUT.mkdir(exist_ok=True)
 
     print(

@@ -50,16 +50,15 @@ def training(history: Sequence[dict[str, float]], score: str = "bound") -> Figur
     with mpl.rc_context(STYLE):
         figure, axes = _figure(7, 2.5, 1, 3)
         step = np.array([row["step"] for row in history])
-        unit = "bits per spike" if score == "co_bps" else "nats per bin"
         panels = (
-            ("bound", "bound on training batches (nats per bin)"),
-            ("score", f"score on validation trials ({unit})"),
-            ("ess", "effective sample size (share of K)"),
+            ("bound", "bound, training batches", "nats per bin"),
+            ("score", "score, validation", "bits per spike" if score == "co_bps" else "nats per bin"),
+            ("ess", "effective sample size", "share of the particles"),
         )
-        for axis, (name, label) in zip(axes, panels, strict=True):
+        for axis, (name, title, unit) in zip(axes, panels, strict=True):
             values = np.array([row[name] for row in history], float)
             axis.plot(step, values, color=MODEL, marker="." if len(step) < 20 else "")
-            axis.set(xlabel="gradient step", ylabel=label)
+            axis.set(title=title, xlabel="gradient step", ylabel=unit)
             axis.locator_params(axis="x", nbins=4)
             if name == "ess":
                 axis.set_ylim(0, 1.02)
@@ -103,7 +102,7 @@ def rates(
     mean, band = posterior.rate_mean.values[trial, :n], posterior.rate_quantile.values[trial, :n]
     unread = ~signal.read[trial, :n]
     held = np.asarray(unread.all(0) & signal.score[trial, :n].any(0))
-    chosen = _telling(values, held) if channels is None else list(channels)
+    chosen = _telling(mean, held, counts) if channels is None else list(channels)
     with mpl.rc_context(STYLE):
         figure, axes = _figure(
             7, 1.9 + 1.0 * len(chosen), 1 + len(chosen), 1, [1.9, *[1] * len(chosen)], sharex=True
@@ -117,13 +116,14 @@ def rates(
         )  # fmt: skip
         bar = figure.colorbar(image, ax=axes[0], label="counts per bin" if counts else "z-score", pad=0.01)
         bar.locator = MaxNLocator(4, integer=True)
-        axes[0].set(ylabel="neuron" if counts else "channel", title=f"trial {trials.ids[trial]}")
+        axes[0].set(ylabel="neuron" if counts else "channel", title=_called(trials, trial))
         unit = "spikes/s" if counts else signal.unit or "signal"
         for axis, channel in zip(axes[1:], chosen, strict=True):
-            if counts:
+            if counts and np.nanmax(values[:, channel], initial=0) <= 2:
                 _ticks(axis, time, values[:, channel])
             else:
-                axis.plot(time, values[:, channel], color=DATA, lw=0.7, label="recorded")
+                per = trials.dt[trial, :n] if counts else 1
+                axis.plot(time, values[:, channel] / per, color=DATA, lw=0.6, label="recorded")
             axis.fill_between(
                 time,
                 band[:, 0, channel],
@@ -143,14 +143,19 @@ def rates(
                 axis.set_ylim(bottom=0)
         axes[1].legend(ncols=4, loc="upper right", bbox_to_anchor=(1, 1.35))
         axes[-1].set(xlabel="time in the trial (s)", xlim=(edges[0], edges[-1]))
-        levels = posterior["quantile"].values
+        low, high = posterior["quantile"].values[[0, -1]]
+        what, recorded = ("channels", "the signal (grey)")
+        if counts:
+            what, recorded = (
+                "neurons",
+                "spikes, as ticks or, where there are many, as counts over bin width (grey)",
+            )
         _caption(
             figure,
-            f"Above: {'counts' if counts else 'z-scored signals'} of all {values.shape[1]} "
-            f"{'neurons' if counts else 'channels'}. Below: {'ticks are spikes, lines' if counts else 'lines are'} "
-            f"the posterior mean, bands the posterior from {levels[0]:.1%} to {levels[-1]:.1%} over trajectories"
-            + (", dashed the truth" if true is not None else "")
-            + ("; the spikes of held-out neurons were not read." if held.any() else "."),
+            f"Above: {'counts' if counts else 'z-scored signals'} of all {values.shape[1]} {what}. Below: {recorded}; "
+            f"posterior mean, and {low:.1%} to {high:.1%} of the posterior trajectories"
+            + (", and the truth (dashed)" if true is not None else "")
+            + (f"; what held-out {what} did was not read." if held.any() else "."),
         )
         return figure
 
@@ -196,7 +201,7 @@ def latents(
                 axis.plot(time, true[trial, :n, i], color=TRUTH, ls="--", lw=1)
             axis.set_ylabel(f"latent {i + 1}")
             axis.tick_params(labelbottom=i == rows - 1)
-        axis.set_xlabel(f"time in trial {trials.ids[trial]} (s)")
+        axis.set_xlabel(f"time in {_called(trials, trial)} (s)")
         _plane(figure.add_subplot(grid[:, 1]), z, trials, trial, true, most)
         more = "" if dimensions <= rows else f" The first {rows} of {dimensions} latents."
         plane = "the plane of the first two principal components" if dimensions > 2 else "the plane"
@@ -204,7 +209,7 @@ def latents(
         _caption(
             figure,
             f"Left: posterior mean of the latents, bands of 2 sd, arbitrary units.{more} Right: trajectories in "
-            f"{plane}, trial {trials.ids[trial]} in blue among others, dots where they start.{note}",
+            f"{plane}, this trial in blue{' among others' if len(z) > 1 else ''}, dots where they start.{note}",
         )
         return figure
 
@@ -320,6 +325,8 @@ def _signals(data: Trials, drawn: Trials, head: str | None) -> Figure:
                 frequency[1:], *np.quantile(power, [0.1, 0.9], axis=1), color=colour, alpha=0.2, lw=0
             )
             axes[1, 0].loglog(frequency[1:], np.median(power, 1), color=colour, label=label)
+    bottom, top = axes[1, 0].get_ylim()
+    axes[1, 0].set_ylim(bottom=max(bottom, 1e-8 * top))  # filtered signals have none at high frequencies
     unit = f"{recorded.unit}²/Hz" if recorded.unit else "power per Hz"
     axes[1, 0].set(title="power spectra", xlabel="frequency (Hz)", ylabel=unit)
     axes[1, 0].legend()
@@ -371,12 +378,26 @@ def _plane(axis: Axes, z: np.ndarray, trials: Trials, trial: int, true: np.ndarr
     axis.set_aspect("equal", adjustable="datalim")
 
 
-def _telling(values: Float[np.ndarray, "time channel"], held: np.ndarray, count: int = 4) -> list[int]:
-    """The most active channels, half of them held out where there are such."""
-    order = np.argsort(-np.nan_to_num(np.nanvar(np.nan_to_num(values), 0)), kind="stable")
-    out = [int(i) for i in order if held[i]][: count // 2]
-    inside = [int(i) for i in order if not held[i]]
-    return sorted([*inside[: count - len(out)], *out])
+def _telling(
+    mean: Float[np.ndarray, "time channel"], held: np.ndarray, counts: bool, most: int = 4
+) -> list[int]:
+    """Neurons whose inferred rates vary most, or signals evenly; half of them held out where there are such."""
+
+    def some(channels: np.ndarray, n: int) -> np.ndarray:
+        if counts:
+            return channels[np.argsort(-modulation[channels], kind="stable")[:n]]
+        return channels[np.unique(np.linspace(0, len(channels) - 1, min(n, len(channels))).astype(int))]
+
+    modulation = mean.var(0) / (mean.mean(0) + 1e-12)
+    out = some(np.flatnonzero(held), most // 2)
+    inside = some(np.flatnonzero(~held), most - len(out))
+    return sorted(map(int, [*inside, *out]))
+
+
+def _called(trials: Trials, trial: int) -> str:
+    """A trial by its number, and where in it a piece begins."""
+    piece = f", from bin {trials.origin[trial]}" if trials.origin.any() else ""
+    return f"trial {trials.ids[trial]}{piece}"
 
 
 def _ticks(axis: Axes, time: np.ndarray, counts: np.ndarray) -> None:

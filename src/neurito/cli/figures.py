@@ -34,8 +34,8 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
     if not 0 <= trial < trials.n_trials:
         raise NeuritoError(f"--trial {trial}: this part has trials 0 to {trials.n_trials - 1}")
     name = run.fitted.specification.observed(run.fitted.layout)
-    few = trials[sorted({trial, *range(min(trials.n_trials, 30))})]
-    shown = [int(row) for row in few.ids].index(int(trials.ids[trial]))
+    rows = sorted({trial, *range(min(trials.n_trials, 30))})
+    few, shown = trials[rows], rows.index(trial)
     posterior = results.infer(run, few, seed=seed)
     true = {
         key: few.heads[f"true_{key}"].values for key in ("rates", "latents") if f"true_{key}" in few.heads
