@@ -119,7 +119,7 @@ def rates(
         axes[0].set(ylabel="neuron" if counts else "channel", title=_called(trials, trial))
         unit = "spikes/s" if counts else signal.unit or "signal"
         for axis, channel in zip(axes[1:], chosen, strict=True):
-            if counts and np.nanmax(values[:, channel], initial=0) <= 2:
+            if counts and np.nan_to_num(values[:, channel]).mean() <= 0.5:
                 _ticks(axis, time, values[:, channel])
             else:
                 per = trials.dt[trial, :n] if counts else 1

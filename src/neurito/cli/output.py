@@ -1,6 +1,5 @@
 """What commands print and write."""
 
-import json
 import math
 import textwrap
 from collections.abc import Mapping
@@ -58,8 +57,9 @@ def target(out: Path) -> Path:
 
 def write_dataset(dataset: Any, out: Path) -> None:
     """Writes an xarray Dataset as NetCDF, whole or not at all."""
+    image = dataset.to_netcdf(engine="h5netcdf")  # in memory: HDF5 does not survive a full disk
     with atomic_write(out) as path:
-        dataset.to_netcdf(path, engine="h5netcdf")
+        path.write_bytes(image)
     size = ", ".join(f"{count} {name}" for name, count in dataset.sizes.items())
     fact("written", f"{out}: NetCDF of {', '.join(map(str, dataset.data_vars))} ({size})")
 
@@ -80,8 +80,3 @@ def sentence(fitted: Any) -> str:
         f"{words.name} ({own}), {heads}, {guide} guide, {words.objective} with {words.particles} particles; "
         f"{size} parameters"
     )
-
-
-def show_json(value: Any) -> str:
-    """Plain data on one line."""
-    return json.dumps(value)

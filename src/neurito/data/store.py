@@ -1,6 +1,7 @@
 """Trials in one HDF5 file, bit for bit; and the hash of their content."""
 
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -37,7 +38,8 @@ def save(trials: Trials, path: str | os.PathLike[str]) -> None:
         stored.attrs["dtype"] = small.dtype.str
         stored.attrs["shape"] = array.shape
 
-    with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+    image = io.BytesIO()  # HDF5 does not survive a full disk
+    with h5py.File(image, "w") as file:
         file.attrs.update(format=FORMAT, version=VERSION, text=json.dumps(_text(trials)))
         for name in (*_FRAMES, *_ROWS):
             if (array := getattr(trials, name)) is not None:
@@ -47,6 +49,8 @@ def save(trials: Trials, path: str | os.PathLike[str]) -> None:
         for i, head in enumerate(trials.heads.values()):
             for part in ("values", "read", "score"):
                 put(file.require_group(f"heads/{i}"), part, getattr(head, part))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(image.getbuffer())
 
 
 def load(path: str | os.PathLike[str]) -> Trials:

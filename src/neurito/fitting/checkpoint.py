@@ -30,13 +30,13 @@ class Checkpoint(NamedTuple):
 
     def save(self, folder: Path, identity: dict[str, Any]) -> None:
         """Writes it whole; `identity` says which fit it belongs to."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         leaves = jax.tree.leaves(self.state)
         arrays = {f"state.{i}": np.asarray(x) for i, x in enumerate(leaves)} | {"best": np.asarray(self.best)}
         words = {"identity": json.dumps(identity, sort_keys=True), "notes": json.dumps(self.notes)}
         with atomic_write(folder / FILE) as path:
-            save_file(arrays, str(path), metadata=words)
+            path.write_bytes(save(arrays, metadata=words))  # an OSError if the disk is full
 
 
 def load(folder: Path, like: State, identity: dict[str, Any]) -> Checkpoint | None:

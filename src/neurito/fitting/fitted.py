@@ -43,7 +43,7 @@ class Fitted:
 
     def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:
         """Writes model.safetensors and model.json into a folder that exists."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder = Path(folder)
         arrays = {
@@ -59,7 +59,7 @@ class Fitted:
             **provenance,
         }
         with atomic_write(folder / "model.safetensors") as path:
-            save_file(arrays, str(path))
+            path.write_bytes(save(arrays))  # an OSError if the disk is full
         with atomic_write(folder / "model.json") as path:
             path.write_text(json.dumps(words, indent=1))
 
