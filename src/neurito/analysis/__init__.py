@@ -3,7 +3,7 @@
 from neurito.analysis.bifurcation import Bifurcations, Event, along_input, bifurcations
 from neurito.analysis.finder import cycles, fixed_points, orthonormal_basis
 from neurito.analysis.network import Network
-from neurito.analysis.portrait import portrait
+from neurito.analysis.portrait import diagram, portrait
 from neurito.analysis.result import Continuum, FixedPoints
 from neurito.analysis.search import Limits, Progress
 
@@ -18,6 +18,7 @@ __all__ = [
     "along_input",
     "bifurcations",
     "cycles",
+    "diagram",
     "fixed_points",
     "orthonormal_basis",
     "portrait",

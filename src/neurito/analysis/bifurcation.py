@@ -220,12 +220,20 @@ def _event(
     where = np.concatenate([before.points[lost], after.points[new], before.points[[i for i, _ in changed]]])
     one_side = not lost or not new
     if len(lost) + len(new) == 2 and not changed and one_side:
-        kind = "fold"
+        more, pair = (after, new) if new else (before, lost)
+        kind = "pitchfork" if _third(more, pair) else "fold"
     elif len(changed) == 1 and len(lost) + len(new) in (0, 2) and one_side:
         kind = _crossing(before.eigenvalues[changed[0][0]], after.eigenvalues[changed[0][1]])
     else:
         kind = "change"
     return Event(low, high, kind, where, len(before), len(after))
+
+
+def _third(result: FixedPoints, pair: list[int]) -> bool:
+    """Is there a third point as close to the two as they are to each other?"""
+    a, b = result.points[pair]
+    others = np.delete(result.points, pair, 0)
+    return bool(np.any(np.linalg.norm(others - 0.5 * (a + b), axis=1) <= 2.0 * np.linalg.norm(a - b)))
 
 
 def _crossing(before: np.ndarray, after: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Phase portraits: flow, nullclines, regions, fixed points, trajectories and data in one, two or three latents."""
+"""Phase portraits in one, two or three latents, and bifurcation diagrams."""
 
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from neurito.errors import NeuritoError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from neurito.analysis.bifurcation import Bifurcations
 
 MARKS = {  # marker, face: shape and fill tell types apart without colour
     "stable": ("o", "black"),
@@ -159,7 +161,7 @@ def _lines(axes: "Axes", paths: np.ndarray, colour: str, alpha: float, label: st
         if path.shape[-1] == 1:  # one latent: each step's change against where it began
             axes.plot(
                 path[:-1, 0],
-                path[1:, 0],
+                np.diff(path[:, 0]),
                 ".",
                 ms=2,
                 color=colour,
@@ -275,3 +277,52 @@ def _planes(axes: "Axes", network: Network | None, window: np.ndarray) -> None:
         elif a != 0.0:
             y = window[1]
             axes.plot((offset - b * y) / a, y, color=REGION, lw=0.6, zorder=0)
+
+
+def diagram(branches: "Bifurcations", latent: int = 0) -> "Figure":
+    """One latent of every fixed point along the parameter.
+
+    Args:
+        branches: from `bifurcations`.
+        latent: which one.
+
+    Raises:
+        NeuritoError: no such latent.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    R = branches.results[0].points.shape[1]
+    if not 0 <= latent < R:
+        raise NeuritoError(f"latent={latent}: there are {R}, counted from 0")
+    data = branches.dataset()
+    values, z, names = branches.values, data["z"].values[..., latent], data["stability"].values
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for style, which, label in (
+            ("-", names == "stable", "stable"),
+            ("--", names != "stable", "not stable"),
+        ):
+            shown = np.where(which, z, np.nan)
+            axes.plot(values, shown, style, color=NULLCLINES[0], marker=".", ms=3)
+            axes.plot([], [], style, color=NULLCLINES[0], label=label)
+        for event in branches.events:
+            axes.axvline(event.value, color=REGION, lw=0.8, zorder=0)
+            where = event.points[:, latent]
+            axes.plot(np.full(len(where), event.value), where, "x", color=NULLCLINES[1], ms=5, zorder=5)
+        axes.plot([], [], "x", color=NULLCLINES[1], label="event")
+        axes.set(xlabel=branches.name, ylabel=f"z{latent + 1} of fixed points (arbitrary units)")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+        found = ", ".join(f"{e.kind} at {e.value:.4g}" for e in branches.events) or "none"
+        proof = (
+            "certified"
+            if branches.certified.all()
+            else f"certified at {100 * branches.certified.mean():.0f} %"
+        )
+        text = (
+            f"Fixed points along {branches.name} (arbitrary units), at {len(values)} values, {proof}: stable (solid) "
+            f"and not (dashed). Events (crosses, located by bisection): {found}."
+        )
+        figure.supxlabel("\n".join(textwrap.wrap(text, 95)), fontsize=7, x=0.02, ha="left")
+    return figure
