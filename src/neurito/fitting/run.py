@@ -26,7 +26,7 @@ class Run:
 
     fitted: Fitted
     training: Training
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     folder: Path | None = None
 
     @property
