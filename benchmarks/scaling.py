@@ -1,0 +1,152 @@
+"""How a gradient step grows: time against trials, bins, particles, units and rank; memory against bins; compilation.
+
+    python benchmarks/scaling.py [--only time memory compile]
+
+Gaussian observations of 64 channels, clipped units, the optimal guide. Each point is timed through the ordinary fit, all
+points of a sweep in turn, several rounds, the median taken. Memory is the peak of a process of its own, less that of the same fit
+with 25 bins. Compilation is the first call of a fresh process, with an empty cache of compiled programs and with a full one.
+Results go to benchmarks/out/scaling.json and scaling.png.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+OUT = HERE / "out"
+BASE = {"trials": 16, "bins": 50, "particles": 16, "units": 256, "rank": 3}
+SWEEPS = {
+    "trials": (8, 16, 32, 64, 128),
+    "bins": (25, 50, 100, 200, 400),
+    "particles": (8, 16, 32, 64, 128),
+    "units": (128, 256, 512, 1024, 2048),
+    "rank": (1, 2, 3, 4, 6, 8, 16),
+}
+STRETCH = 5
+
+
+def fit(trials: int, bins: int, particles: int, units: int, rank: int, epochs: int) -> list[dict[str, float]]:
+    """A short fit; its history has one entry per stretch of steps."""
+    import neurito
+
+    values = np.random.default_rng(0).standard_normal((STRETCH * trials, bins, 64))
+    model = neurito.LowRankRNN(rank=rank, units=units, particles=particles)
+    recording = neurito.Trials.from_array(values, bin_width=0.01)
+    options = {"batch_size": trials, "steps_per_call": STRETCH, "score": "none"}
+    return neurito.fit(model, recording, epochs=epochs, evaluations=epochs, progress=False, **options).history
+
+
+def seconds_per_step(**sizes: int) -> float:
+    """The median over the stretches of a fit that is already compiled."""
+    marks = [entry["seconds"] for entry in fit(**sizes, epochs=6)]
+    return float(np.median(np.diff(marks)[1:])) / STRETCH
+
+
+def times(rounds: int = 3) -> dict[str, Any]:
+    """Seconds per step for every point of every sweep, and the slope in logarithms over the larger half."""
+    found = {}
+    for name, sizes in SWEEPS.items():
+        taken = [[seconds_per_step(**{**BASE, name: size}) for size in sizes] for _ in range(rounds)]
+        medians = np.median(taken, 0)
+        half = len(sizes) // 2
+        slope = np.polyfit(np.log(sizes[half:]), np.log(medians[half:]), 1)[0]
+        found[name] = {"sizes": sizes, "seconds": medians.tolist(), "slope": float(slope)}
+        print(
+            f"{name:10s} slope {slope:.2f}  "
+            + "  ".join(f"{s}: {1e3 * m:.1f} ms" for s, m in zip(sizes, medians))
+        )
+    return found
+
+
+def child(*words: str, cache: str | None = None) -> dict[str, float]:
+    """Runs this script's own worker in a fresh process."""
+    import os
+
+    environment = os.environ | ({} if cache is None else {"JAX_COMPILATION_CACHE_DIR": cache})
+    command = [sys.executable, __file__, "--child", *words]
+    return json.loads(
+        subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    )
+
+
+def memory() -> dict[str, Any]:
+    """Peak memory against bins, MB above the same fit with 25 bins, and the part that the data and states explain."""
+    sizes = (25, 100, 400, 1600)
+    peaks = [child("memory", str(bins))["peak_mb"] for bins in sizes]
+    above = [peak - peaks[0] for peak in peaks]
+    print("bins: MB above 25 bins  " + "  ".join(f"{s}: {m:.0f}" for s, m in zip(sizes, above)))
+    return {"bins": sizes, "peak_mb": peaks, "above_mb": above}
+
+
+def compilation() -> dict[str, Any]:
+    """Seconds from the start of a fit to the end of its first call, cold and cached."""
+    with tempfile.TemporaryDirectory() as cache:
+        cold, cached = (child("compile", cache=cache)["seconds"] for _ in range(2))
+    print(f"first call: {cold:.1f} s cold, {cached:.1f} s cached")
+    return {"cold": cold, "cached": cached}
+
+
+def worker(what: str, bins: int) -> dict[str, float]:
+    """What a child measures."""
+    import neurito
+
+    neurito.start()
+    start = time.monotonic()
+    fit(**{**BASE, "bins": bins, "units": 512}, epochs=1)
+    seconds = time.monotonic() - start
+    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def figure(content: dict[str, Any]) -> None:
+    """One panel per sweep, with a line of slope one."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    panels = content["time"]
+    fig, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 3), layout="constrained", sharey=True)
+    for axis, (name, found) in zip(axes, panels.items(), strict=True):
+        x, y = np.array(found["sizes"]), 1e3 * np.array(found["seconds"])
+        axis.loglog(x, y, "o-", color="#0072B2", label="measured")
+        axis.loglog(x, y[-1] * x / x[-1], "--", color="0.6", label="slope 1")
+        axis.set(xlabel=name, title=f"slope {found['slope']:.2f} (larger half)")
+    axes[0].set_ylabel("ms per gradient step")
+    axes[0].legend(frameon=False)
+    fig.savefig(OUT / "scaling.png", dpi=120)
+
+
+def main() -> None:
+    """Measures what is asked for, and keeps what was measured before of the rest."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=["time", "memory", "compile"], default=["time", "memory", "compile"]
+    )
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(worker(options.child[0], int(options.child[1]) if len(options.child) > 1 else 50)))
+        return
+    OUT.mkdir(exist_ok=True)
+    path = OUT / "scaling.json"
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    for name, measure in (("compile", compilation), ("memory", memory), ("time", times)):
+        if name in options.only:
+            content[name] = measure()
+    path.write_text(json.dumps(content, indent=1))
+    if "time" in content:
+        figure(content)
+
+
+if __name__ == "__main__":
+    main()
