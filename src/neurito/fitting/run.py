@@ -51,7 +51,10 @@ class Run:
         fitted = Fitted.load(folder)
         config = read_json(folder / "config.json")
         history = read_json(folder / "history.json")
-        return cls(fitted, Training(**config["training"]), history, folder)
+        training: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in config["training"].items()
+        }
+        return cls(fitted, Training(**training), history, folder)
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else {}
