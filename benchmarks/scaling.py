@@ -2,9 +2,10 @@
 
     python benchmarks/scaling.py [--only time memory compile]
 
-Gaussian observations of 64 channels, clipped units, the optimal guide. Each point is timed through the ordinary fit, all
-points of a sweep in turn, several rounds, the median taken. Memory is the peak of a process of its own, less that of the same fit
-with 25 bins. Compilation is the first call of a fresh process, with an empty cache of compiled programs and with a full one.
+Gaussian observations of 64 channels, clipped units, the optimal guide. Each point is timed through the ordinary fit,
+all points of a sweep in turn, several rounds, the median taken. Memory is the peak of a process of its own, less that
+of the same fit with 25 bins. Compilation is the first call of a fresh process, with an empty cache of compiled programs
+and with a full one.
 Results go to benchmarks/out/scaling.json and scaling.png.
 """
 
@@ -61,7 +62,7 @@ def times(rounds: int = 3) -> dict[str, Any]:
         found[name] = {"sizes": sizes, "seconds": medians.tolist(), "slope": float(slope)}
         print(
             f"{name:10s} slope {slope:.2f}  "
-            + "  ".join(f"{s}: {1e3 * m:.1f} ms" for s, m in zip(sizes, medians))
+            + "  ".join(f"{s}: {1e3 * m:.1f} ms" for s, m in zip(sizes, medians, strict=True))
         )
     return found
 
@@ -82,7 +83,7 @@ def memory() -> dict[str, Any]:
     sizes = (25, 100, 400, 1600)
     peaks = [child("memory", str(bins))["peak_mb"] for bins in sizes]
     above = [peak - peaks[0] for peak in peaks]
-    print("bins: MB above 25 bins  " + "  ".join(f"{s}: {m:.0f}" for s, m in zip(sizes, above)))
+    print("bins: MB above 25 bins  " + "  ".join(f"{s}: {m:.0f}" for s, m in zip(sizes, above, strict=True)))
     return {"bins": sizes, "peak_mb": peaks, "above_mb": above}
 
 
