@@ -158,84 +158,99 @@ class _Job:
         return Fitted(self.specification, self.layout, self.packing.unpack(jnp.asarray(vector), self.rest))
 
     def run(self, folder: Path | None, provenance: dict[str, Any]) -> Run:
-        training, stretch = self.training, self.training.steps_per_call
         notes: dict[str, Any] = {
             "step": 0, "attempt": 0, "scale": 1.0, "best": None, "since": 0, "seconds": 0.0, "history": [],
         }  # fmt: skip
-        best = np.asarray(self.state.vector)
+        here = checkpoint.Checkpoint(self._on_host(), np.asarray(self.state.vector), notes)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             found = checkpoint.load(folder, self.state, self.identity)
             if found is not None:
-                self.state, best, notes = self.put(found.state), found.best, found.notes
+                self.state, here = self.put(found.state), found
             write_json(folder / "config.json", {**self.identity, **provenance})
-        show = Progress(self.total, notes["step"], self.progress)
-        if notes["step"]:
-            show.say(f"resuming at step {notes['step']} of {self.total}")
-        between = max(self.total // stretch // training.evaluations, 1) * stretch
-        good = jax.tree.map(np.asarray, self.state)
-        failures, clock = 0, time.monotonic() - notes["seconds"]
-
-        def save() -> None:
-            if folder is not None:
-                notes["seconds"] = time.monotonic() - clock
-                checkpoint.Checkpoint(good, best, notes).save(folder, self.identity)
-
+        show = Progress(self.total, here.notes["step"], self.progress)
+        if here.notes["step"]:
+            show.say(f"resuming at step {here.notes['step']} of {self.total}")
+        before, failures, clock = here, 0, time.monotonic() - here.notes["seconds"]
         try:
-            while notes["step"] < self.total and not self._patient_enough(notes):
-                log = self._stretch(notes)
-                if not np.isfinite(log.bound).all() or not np.isfinite(log.gradient).all():
+            while here.notes["step"] < self.total and not self._patient_enough(here.notes):
+                log = self._stretch(here.notes)
+                finite = np.isfinite(log.bound) & np.isfinite(log.gradient)
+                if not finite.all():
                     failures += 1
-                    notes["attempt"] += 1
-                    notes["scale"] *= 0.5
+                    scale = here.notes["scale"] / 2
                     if failures > _GIVE_UP:
                         raise NeuritoError(
-                            f"the fit diverges at step {notes['step']} even at {notes['scale']:.3g} times the learning "
+                            f"the fit diverges at step {here.notes['step']} even at {scale:.3g} times the learning "
                             "rate: lower learning_rate, set clip=1, or look at the data's scale"
                         )
+                    here = (
+                        here if finite[0] else before
+                    )  # a first step that fails condemns the state it starts from
+                    attempt = here.notes["attempt"] + 1
+                    here = here._replace(notes={**here.notes, "attempt": attempt, "scale": scale})
                     show.say(
-                        f"step {notes['step']}: the bound is not finite; restored the last good state, "
-                        f"learning rate now {notes['scale']:.3g} of the schedule"
+                        f"step {here.notes['step']}: the bound is not finite; restored the last good state, "
+                        f"learning rate now {scale:.3g} of the schedule"
                     )
-                    self.state = self.put(good)
+                    self.state = self.put(here.state)
                     continue
                 failures = 0
-                notes["step"] += stretch
-                good = jax.tree.map(np.asarray, self.state)
-                score = None
-                if notes["step"] % between == 0 or notes["step"] >= self.total:
-                    score = self._score()
-                    if score is not None and np.isnan(score):
-                        score = -np.inf
-                    if score is None or notes["best"] is None or score > notes["best"]:
-                        best, notes["best"], notes["since"] = good.vector, score, 0
-                    else:
-                        notes["since"] += 1
-                    notes["history"].append(
-                        {
-                            "step": notes["step"],
-                            "seconds": time.monotonic() - clock,
-                            "learning_rate": float(notes["scale"] * self._rates(notes["step"] - 1, 1)[0]),
-                            "bound": float(log.bound.mean()),
-                            "score": float("nan") if score is None else score,
-                            "ess": float(log.ess.mean()),
-                            "gradient": float(log.gradient.mean()),
-                        }
-                    )
-                    save()
-                show.update(notes["step"], float(log.bound.mean()), notes["best"], float(log.ess.mean()))
+                # One assignment: an interruption finds everything before a stretch, or everything after it.
+                before, here = here, self._after(here, log, time.monotonic() - clock)
+                if here.notes["history"] != before.notes["history"]:
+                    self._save(here, folder)
+                show.update(
+                    here.notes["step"], float(log.bound.mean()), here.notes["best"], float(log.ess.mean())
+                )
         except KeyboardInterrupt:
-            save()
+            self._save(here, folder)
             where = "" if folder is None else f"; the same command resumes it from {folder}"
-            show.say(f"stopped at step {notes['step']} of {self.total}{where}")
+            show.say(f"stopped at step {here.notes['step']} of {self.total}{where}")
             if folder is None:
                 raise
         finally:
             show.close()
-        run = Run(self.fitted(best), training, notes["history"], folder)
+        run = Run(self.fitted(here.best), self.training, here.notes["history"], folder)
         if folder is not None:
             run.save(folder, data=self.identity["data"], **provenance)
         return run
+
+    def _on_host(self) -> steps.State:
+        state: steps.State = jax.tree.map(np.asarray, self.state)
+        return state
+
+    def _save(self, here: checkpoint.Checkpoint, folder: Path | None) -> None:
+        if folder is not None:
+            here.save(folder, self.identity)
+
+    def _after(self, here: checkpoint.Checkpoint, log: steps.Log, seconds: float) -> checkpoint.Checkpoint:
+        """Where the fit is after a stretch: moved on, and scored if a score is due."""
+        training, stretch = self.training, self.training.steps_per_call
+        step, state = here.notes["step"] + stretch, self._on_host()
+        notes = {**here.notes, "step": step, "seconds": seconds}
+        between = max(self.total // stretch // training.evaluations, 1) * stretch
+        if step % between and step < self.total:
+            return checkpoint.Checkpoint(state, here.best, notes)
+        score = self._score()
+        if score is not None and np.isnan(score):
+            score = -np.inf
+        best = here.best
+        if score is None or notes["best"] is None or score > notes["best"]:
+            best, notes["best"], notes["since"] = np.asarray(state.vector), score, 0
+        else:
+            notes["since"] += 1
+        entry = {
+            "step": step,
+            "seconds": seconds,
+            "learning_rate": float(notes["scale"] * self._rates(step - 1, 1)[0]),
+            "bound": float(log.bound.mean()),
+            "score": float("nan") if score is None else score,
+            "ess": float(log.ess.mean()),
+            "gradient": float(log.gradient.mean()),
+        }
+        notes["history"] = [*notes["history"], entry]
+        return checkpoint.Checkpoint(state, best, notes)
 
     def _rates(self, first: int, count: int) -> np.ndarray:
         """The learning rates of a stretch of steps."""
