@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 Scheme = Literal["systematic", "multinomial", "none"]
@@ -52,7 +53,7 @@ def ancestors(
     cumulative = jnp.cumsum(jax.lax.stop_gradient(relative), -1)
     points = (jnp.arange(particles) + uniform) / particles if uniform.shape[-1] == 1 else uniform
     # A little under the sum, so that a point rounded up to it does not fall to a last particle that weighs nothing.
-    points = points * (cumulative[:, -1:] * (1 - jnp.finfo(cumulative.dtype).eps))
+    points = points * (cumulative[:, -1:] * (1 - float(np.finfo(cumulative.dtype).eps)))
     method = "compare_all" if particles <= _COMPARE_ALL else "scan"
     found = jax.vmap(lambda c, p: jnp.searchsorted(c, p, side="right", method=method))(cumulative, points)
     return jnp.minimum(found, particles - 1)

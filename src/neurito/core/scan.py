@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from neurito.core import factors
+from neurito.core import choices, factors
 from neurito.core.batch import Batch, Covered
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.encoders.base import Encoder
@@ -47,6 +47,8 @@ class Inference:
         adapted: resample on p(y_t | z_{t-1}) before moving (fully adapted; needs guide='optimal').
     """
 
+    __no_type_check__ = True  # at run time: __post_init__ says what is wrong
+
     particles: int = 16
     objective: Objective = "vsmc"
     resampling: Scheme = "systematic"
@@ -55,6 +57,7 @@ class Inference:
 
     def __post_init__(self) -> None:
         """Checks what cannot be combined."""
+        choices.check(self)
         if self.particles < 1:
             raise NeuritoError(f"particles={self.particles}: at least 1 is needed")
         if not 0 <= self.threshold <= 1:

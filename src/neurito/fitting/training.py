@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from neurito.core import choices
 from neurito.errors import NeuritoError
 
 
@@ -37,6 +38,8 @@ class Training:
         devices: number of XLA devices; 0 = all.
     """
 
+    __no_type_check__ = True  # at run time: __post_init__ says what is wrong
+
     epochs: int = 200
     batch_size: int = 16
     window: int = 0
@@ -59,7 +62,8 @@ class Training:
     devices: int = 0
 
     def __post_init__(self) -> None:
-        """Checks the numbers."""
+        """Checks words and numbers."""
+        choices.check(self)
         for name in ("epochs", "batch_size", "steps_per_call", "evaluations"):
             if getattr(self, name) < 1:
                 raise NeuritoError(f"{name}={getattr(self, name)}: at least 1 is needed")

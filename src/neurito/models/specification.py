@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 import equinox as eqx
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from neurito.core import runtime
+from neurito.core import choices, runtime
 from neurito.core.dynamics import Dynamics
 from neurito.core.encoders import CNN, GRU, Adapter, Encoder
 from neurito.core.guides import Bootstrap, Encoded, Guide, Optimal
@@ -67,6 +67,7 @@ class Specification(abc.ABC):
     """
 
     name: ClassVar[str]
+    __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
     head: str = ""
     observations: Literal["auto", "gaussian", "poisson", "negative_binomial"] = "auto"
@@ -93,6 +94,15 @@ class Specification(abc.ABC):
     threshold: float = 1.0
     adapted: bool = False
     fixed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks words and numbers."""
+        choices.check(self)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(x, int) and not isinstance(x, bool) and x < 1 for x in numbers):
+                raise NeuritoError(f"{field.name}={value}: at least 1 is needed")
 
     @abc.abstractmethod
     def dynamics(self, layout: Layout, key: PRNGKeyArray) -> Dynamics:

@@ -1,19 +1,13 @@
 """The stochastic full-rank recurrent network: the comparison that low rank is judged by."""
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from neurito.core.dynamics.activations import ACTIVATIONS
-from neurito.core.dynamics.base import Dynamics, Step
-from neurito.core.dynamics.low_rank_rnn import InputMode, low_pass
+from neurito.core.dynamics.network import InputMode, RateNetwork
 from neurito.core.noise import Covariance
-from neurito.core.operators import Scale
-from neurito.core.parameters import Interval
 
 
-class FullRankRNN(Dynamics):
+class FullRankRNN(RateNetwork):
     """x_t = a x_{t-1} + J phi(x_{t-1} + W_u v_{t-1}) + eps_t, one latent per unit.
 
     Args:
@@ -28,17 +22,6 @@ class FullRankRNN(Dynamics):
     """
 
     J: Float[Array, "unit unit"]
-    h: Float[Array, " unit"]
-    decay: Interval
-    W_u: Float[Array, "input unit"] | None
-    noise: Covariance
-    initial: Covariance
-    initial_mean: Float[Array, " unit"]
-    activation: str = eqx.field(static=True)
-    input_mode: InputMode = eqx.field(static=True)
-    latent_dim: int = eqx.field(static=True)
-    noise_dim: int = eqx.field(static=True)
-    init_noise_dim: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -52,23 +35,19 @@ class FullRankRNN(Dynamics):
         input_dim: int = 0,
         input_mode: InputMode = "raw",
     ) -> None:
-        keys = jax.random.split(key, 3)
-        bound = units**-0.5
-        self.J = jax.random.uniform(keys[0], (units, units), minval=-bound, maxval=bound)
-        clipped = activation == "clipped_relu"
-        self.h = (
-            jax.random.uniform(keys[1], (units,), minval=-bound, maxval=bound)
-            if clipped
-            else jnp.zeros(units)
+        key_J, key_rest = jax.random.split(key)
+        super().__init__(
+            units,
+            units,
+            noise,
+            initial,
+            key=key_rest,
+            activation=activation,
+            decay=decay,
+            input_dim=input_dim,
+            input_mode=input_mode,
         )
-        side = max(input_dim, 1) ** -0.5
-        self.W_u = (
-            jax.random.uniform(keys[2], (input_dim, units), minval=-side, maxval=side) if input_dim else None
-        )
-        self.decay = Interval(decay, 0.0, 1.0)
-        self.noise, self.initial, self.initial_mean = noise, initial, jnp.zeros(units)
-        self.activation, self.input_mode = activation, input_mode
-        self.latent_dim = self.noise_dim = self.init_noise_dim = units
+        self.J = jax.random.uniform(key_J, (units, units), minval=-(units**-0.5), maxval=units**-0.5)
 
     def currents(
         self, z: Float[Array, "... unit"], u: Float[Array, "... drive"] | None
@@ -76,26 +55,6 @@ class FullRankRNN(Dynamics):
         """x + W_u v."""
         return z if self.W_u is None or u is None else z + u @ self.W_u
 
-    def rates(
-        self, z: Float[Array, "... unit"], u: Float[Array, "... drive"] | None
-    ) -> Float[Array, "... unit"]:
-        """phi(x + W_u v)."""
-        return ACTIVATIONS[self.activation](self.currents(z, u), self.h)
-
-    def init(self, step: Step) -> tuple[Float[Array, "... unit"], Scale]:
-        """mu_1 and the square root of Sigma_1."""
-        return self.initial_mean, self.initial.scale()
-
-    def affine(self, z: Float[Array, "... unit"], step: Step) -> tuple[Float[Array, "... unit"], Scale]:
-        """A x + J phi(x + W_u v) and the square root of Sigma_x."""
-        return self.decay.value * z + self.rates(z, step.u) @ self.J.T, self.noise.scale()
-
-    def scale(self, step: Step) -> Scale:
-        """The square root of Sigma_x, the same everywhere."""
-        return self.noise.scale()
-
-    def drive(
-        self, inputs: Float[Array, "trial time input"] | None, dt: Float[Array, "trial time"]
-    ) -> Float[Array, "trial time drive"] | None:
-        """v from u."""
-        return inputs if inputs is None or self.input_mode == "raw" else low_pass(inputs, self.decay.value)
+    def recurrent(self, rates: Float[Array, "row unit"]) -> Float[Array, "row unit"]:
+        """J phi."""
+        return rates @ self.J.T
