@@ -3,7 +3,7 @@
 from neurito.analysis.bifurcation import Bifurcations, Event, along_input, bifurcations
 from neurito.analysis.finder import cycles, fixed_points, orthonormal_basis
 from neurito.analysis.network import Network
-from neurito.analysis.portrait import diagram, portrait
+from neurito.analysis.portraits import diagram, portrait
 from neurito.analysis.result import Continuum, FixedPoints
 from neurito.analysis.search import Limits, Progress
 

@@ -76,14 +76,9 @@ class Form:
     def problem(self, box: Float[np.ndarray, "2 latent"]) -> tuple[np.ndarray | float, ...]:
         """What the compiled kernel reads."""
         pad, guard = self.pads(box)
-        return (
-            np.vstack([self.P, self.v, self.q, self.w, pad]),
-            self.planes,
-            self.L,
-            self.l,
-            guard,
-            self.total,
-        )
+        units = np.vstack([self.P, self.v, self.q, self.w, pad])
+        L, offset = np.array(self.L, order="C"), np.array(self.l)  # one memory layout: compiled once
+        return units, np.array(self.planes, order="C"), L, offset, guard, self.total
 
     def phi(self, x: Float[np.ndarray, "... unit"]) -> Float[np.ndarray, "... unit"]:
         """The units' activities from their arguments."""

@@ -81,22 +81,25 @@ def activity(
     return form.L + (form.v * on) @ form.P.T
 
 
-def star(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray, upper: np.ndarray) -> Star:
-    """Looks at the directions around a zero on the kinks given by `lower` and `upper`."""
-    R = form.rank
+def neighbourhood(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray, upper: np.ndarray) -> Form:
+    """H(d) + e at a zero on the kinks given by `lower` and `upper`, e at random and as large as H on the cube."""
     sides = np.where(upper, -1.0, 1.0)[lower | upper]
     P, v = form.P[:, lower | upper], form.v[:, lower | upper] * sides
     A = activity(form, x, lower, upper)
     none = np.zeros(P.shape[1])
     size = np.abs(A).sum(1) + np.abs(v) @ np.abs(P).sum(0)
     generator = np.random.default_rng(0)
-    e = np.where(size > 0.0, size, 1.0) * generator.uniform(0.5, 1.0, R) * generator.choice([-1.0, 1.0], R)
-    local = merged(
-        replace(
-            form, P=P, v=v, q=none, w=none + np.inf, planes=np.zeros((2, none.size), np.int64), L=A, l=e,
-            box=None, spread=none,
-        )
-    )  # fmt: skip
+    sign = generator.choice([-1.0, 1.0], form.rank)
+    e = np.where(size > 0.0, size, 1.0) * generator.uniform(0.5, 1.0, form.rank) * sign
+    planes = np.zeros((2, none.size), np.int64)
+    return merged(
+        replace(form, P=P, v=v, q=none, w=none + np.inf, planes=planes, L=A, l=e, box=None, spread=none)
+    )
+
+
+def star(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray, upper: np.ndarray) -> Star:
+    """Looks at the directions around a zero on the kinks given by `lower` and `upper`."""
+    R, local = form.rank, neighbourhood(form, x, lower, upper)
     rays, undecided, solutions = [], False, []
     for face in faces(local, 1.0, (-2.05, 2.05), lid=False):
         assert face.form.box is not None

@@ -15,7 +15,7 @@ from neurito.analysis.search import Limits, Progress
 from neurito.errors import NeuritoError, NeuritoWarning, nearest
 
 if TYPE_CHECKING:
-    from neurito.analysis.cycles import Orbits
+    from neurito.analysis.periodic import Orbits
 
 Choice = Literal["auto", "certified", "numerical"]
 METHODS = ("auto", "certified", "numerical")
@@ -121,7 +121,7 @@ def cycles(
     Raises:
         NeuritoError: a period below 2, or dynamics that are no network.
     """
-    from neurito.analysis.cycles import cycles_of
+    from neurito.analysis.periodic import cycles_of
 
     network = to_network(dynamics, input)
     if network is None:

@@ -124,7 +124,7 @@ def explore(
     problem = form.problem(hull)
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, smallest, chunk, limit)
+        return branch(form.kind, problem, smallest, np.array(chunk, order="C"), limit)
 
     return work_through(work, boxes, form.q.size, limits)
 

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from neurito.analysis.canonical import FLOOR, RAMPS, UNIT_ROUND, Form, canonical
-from neurito.analysis.degenerate import first_of, likely_error, to_finite, touched
+from neurito.analysis.canonical import FLOOR, RAMPS, UNIT_ROUND, Form, canonical, faces
+from neurito.analysis.degenerate import (
+    ON_RAY,
+    STAR,
+    candidate,
+    clusters,
+    first_of,
+    likely_error,
+    neighbourhood,
+    to_finite,
+    touched,
+)
 from neurito.analysis.exact import Part, parts_of
 from neurito.analysis.network import Network
 from neurito.analysis.search import NO_LIMITS, Findings, Limits, work_through
@@ -24,7 +34,8 @@ class Orbits:
         on_boundary: (cycle,) whether a kink passes through one of its states (the multipliers are then those of
             one side).
         complete: a proof that there are no others (fixed points and shorter cycles were met and left out).
-        index_sum: sum of sign det(I - DF^k) over all zeros of F^k(z) - z; 1 for bounded networks unless on_boundary.
+        index_sum: sum of sign det(I - DF^k) over all zeros of F^k(z) - z; 1 for bounded networks; None where a
+            fixed point lies on many kinks.
         unresolved: how many boxes could not be decided.
         boxes, solves: the work done.
     """
@@ -34,7 +45,7 @@ class Orbits:
     multipliers: Complex[np.ndarray, "cycle latent"]
     on_boundary: Bool[np.ndarray, " cycle"]
     complete: bool
-    index_sum: int
+    index_sum: int | None
     unresolved: int
     boxes: int
     solves: int
@@ -62,21 +73,24 @@ def cycles_of(network: Network, period: int, limits: Limits = NO_LIMITS) -> Orbi
         raise NeuritoError(
             f"period={period}: a cycle has two or more states; fixed_points finds those with one"
         )
-    from neurito.analysis.orbits import branch
-
     form = canonical(network)
     parts, scale = parts_of(form)
-    found: list[Findings] = []
-    for part in parts:
-        problem = _problem(form, part, scale)
-        assert part.form.box is not None
-        floor = FLOOR * float(np.ptp(part.form.box, 0).max())
-
-        def work(chunk: np.ndarray, limit: int, problem: tuple = problem, floor: float = floor) -> tuple:  # type: ignore[type-arg]
-            return branch(form.kind, period, problem, floor, chunk, limit)
-
-        found.append(work_through(work, part.form.box[None], 0, limits))
+    found = [_search(form, part, scale, period, limits) for part in parts]
     return _orbits(network, form, parts, scale, found, period)
+
+
+def _search(form: Form, part: Part, scale: float, period: int, limits: Limits) -> Findings:
+    """Zeros of F^k(z) - z in one part."""
+    from neurito.analysis.orbits import branch
+
+    problem, box = _problem(form, part, scale), part.form.box
+    assert box is not None
+    floor = FLOOR * float(np.ptp(box, 0).max())
+
+    def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
+        return branch(form.kind, period, problem, floor, np.array(chunk, order="C"), limit)
+
+    return work_through(work, box[None], 0, limits)
 
 
 def _problem(form: Form, part: Part, scale: float) -> tuple[np.ndarray, ...]:
@@ -101,7 +115,8 @@ def _problem(form: Form, part: Part, scale: float) -> tuple[np.ndarray, ...]:
         embed[rest, np.arange(R - 1)] = 1.0
         embed[R, R - 1] = 1.0
         offset[part.face.axis] = part.face.sign
-    return P, v, form.w, size + form.spread * 2.0**46, linear, guards, embed, offset
+    arrays = (P, v, form.w, size + form.spread * 2.0**46, linear, guards, embed, offset)
+    return tuple(np.array(a, order="C") for a in arrays)  # one memory layout: compiled once
 
 
 def _orbits(
@@ -109,10 +124,16 @@ def _orbits(
 ) -> Orbits:
     R = form.rank
     points, open_boxes = [np.empty((0, R))], 0
-    unresolved = sum(len(f.tiny) for f in found)
+    unresolved, at_kinks = 0, False
     for part, findings in zip(parts, found, strict=True):
         x = findings.zeros[:, :R]
         open_boxes += len(findings.open)
+        assert part.form.box is not None
+        floor = FLOOR * float(np.ptp(part.form.box, 0).max())
+        for hull in clusters(findings.tiny, floor) if len(findings.tiny) else ():
+            settled = _only_a_fixed_point(part.form, hull, period)
+            at_kinks |= settled
+            unresolved += not settled
         if part.face is not None:
             s = part.face.lift(x)[1]
             x, far = to_finite(part.face, x[s > -1e-10], scale)
@@ -148,11 +169,34 @@ def _orbits(
         np.linalg.eigvals(product[chosen]).astype(complex) if chosen else np.empty((0, R), complex),
         (lower | upper).any((1, 2)),
         open_boxes == 0 and unresolved == 0,
-        int(signs.sum()),
+        None if at_kinks else int(signs.sum()),
         unresolved,
         sum(f.boxes for f in found),
         sum(f.solves for f in found),
     )
+
+
+def _only_a_fixed_point(form: Form, hull: np.ndarray, period: int) -> bool:
+    """Is the one zero in a cluster of undecided boxes a fixed point, with no cycle of this length next to it?
+
+    Around a fixed point on kinks the map is homogeneous: a cycle nearby means a ray of cycles, which is looked for
+    on a cube's surface (see `degenerate`).
+    """
+    at = candidate(form, hull)
+    if at is None:
+        return False
+    lower, upper = touched(form, at[0], np.asarray(at[1]))
+    local = neighbourhood(form, at[0], lower, upper)
+    for face in faces(local, 1.0, (-0.1, 0.1), lid=False):
+        found = _search(local, Part(face.form, face), 1.0, period, STAR)
+        sigma = face.lift(found.zeros[:, : form.rank])[1]
+        if (
+            len(found.open)
+            or len(found.tiny)
+            or np.any(np.abs(sigma) <= ON_RAY + found.zeros[:, form.rank + 1])
+        ):
+            return False
+    return True
 
 
 def _path(form: Form, x: np.ndarray, period: int) -> tuple[np.ndarray, np.ndarray]:
