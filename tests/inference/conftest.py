@@ -1,4 +1,4 @@
-"""Devices are made before anything is computed."""
+"""Devices are made before anything is computed; small programs are compiled in a hurry."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,13 @@ import pytest
 from neurito.core import runtime
 
 runtime.start()
+
+
+@pytest.fixture(autouse=True)
+def _quickly_compiled() -> Iterator[None]:
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

@@ -79,7 +79,13 @@ class Batch(eqx.Module):
             return jax.vmap(lambda i, f: jax.lax.dynamic_slice_in_dim(x[i], f, bins))(trial, first)
 
         def masked(mask: Mask) -> Mask:
-            return Mask(rows(mask.pattern), mask.table, mask.session)
+            pattern = rows(mask.pattern)
+            if len(mask.table) <= pattern.size:
+                return Mask(pattern, mask.table, mask.session)
+            # More patterns than bins (values missing at random): keep those of these bins only.
+            own = pattern.ravel()
+            every = jnp.arange(own.size, dtype=own.dtype).reshape(pattern.shape)
+            return Mask(every, mask.table[own], mask.session[own])
 
         return Batch(
             {

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from neurito.errors import NeuritoError
+from neurito.errors import NeuritoError, warn
 
 
 class Draw(NamedTuple):
@@ -48,6 +48,10 @@ class Sampler:
         if window and (lengths < window).all():
             raise NeuritoError(
                 f"window={window} bins, and the longest trial has {lengths.max()}: choose a shorter one"
+            )
+        if short := int((lengths < window).sum()):
+            warn(
+                f"window={window} bins: {short} of {len(lengths)} trials are shorter and are left out of the fit"
             )
         if not window:
             per_epoch = len(lengths)

@@ -86,6 +86,8 @@ class Fitted:
             raise NeuritoError(
                 f"{folder}: the saved model is damaged ({error}); fit again or restore it"
             ) from error
+        if not isinstance(words, dict) or not {"format", "model", "options", "layout"} <= words.keys():
+            raise NeuritoError(f"{folder}: model.json was not written by neurito; fit again or restore it")
         if words["format"] > FORMAT:
             raise NeuritoError(
                 f"{folder}: model format {words['format']} is newer than this neurito reads ({FORMAT}): upgrade"

@@ -90,6 +90,15 @@ class Layout:
                     f"head {name!r}: the model was fitted to {want.channels} channels, the data have "
                     f"{found.n_channels}; use the recording that it was fitted to, or one cut in the same way"
                 )
+            if found.kind != want.kind:
+                raise NeuritoError(
+                    f"head {name!r}: the model was fitted to {want.kind} values, the data are {found.kind}; "
+                    f"give kind={want.kind!r} if they are"
+                )
+        if self.regular and not trials.regular:
+            raise NeuritoError(
+                "the model was fitted to bins of one width, the data have different ones: rebin the recording"
+            )
         if len(trials.input_names) != len(self.inputs):
             raise NeuritoError(
                 f"the model takes {len(self.inputs)} inputs {self.inputs}, the data have {len(trials.input_names)}"
