@@ -57,8 +57,10 @@ class LowRankRNN(RateNetwork):
             input_mode: raw or filtered.
 
         Raises:
-            NeuritoError: R > N, or filtered inputs with one decay per latent.
+            NeuritoError: R < 1 or R > N, or filtered inputs with one decay per latent.
         """
+        if latent_dim < 1:
+            raise NeuritoError(f"rank={latent_dim}: at least 1 is needed")
         if latent_dim > units:
             raise NeuritoError(
                 f"rank={latent_dim} exceeds units={units}: a network's rank is at most its size"
