@@ -85,7 +85,7 @@ def spiking(
     bin_width: float,
     rng: np.random.Generator,
     parameters: Mapping[str, Any],
-    **trials: ArrayLike | Mapping[str, ArrayLike] | None,
+    **trials: Any,
 ) -> Simulation:
     """Poisson counts with these rates (spikes/s); `trials` are further options of ``Trials.from_array``."""
     _check_width(bin_width)
@@ -103,7 +103,7 @@ def continuous(
     noise: Values,
     rng: np.random.Generator,
     parameters: Mapping[str, Any],
-    **trials: ArrayLike | Mapping[str, ArrayLike] | None,
+    **trials: Any,
 ) -> Simulation:
     """Signals around this mean with noise of this standard deviation, one for all or one per channel."""
     if np.shape(noise) not in ((), mean.shape[2:]) or not (np.asarray(noise) >= 0).all():
