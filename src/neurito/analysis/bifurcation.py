@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import ArrayLike, Bool, Float
+from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from neurito.analysis.finder import fixed_points
 from neurito.analysis.network import HasNetwork, to_network

@@ -54,7 +54,7 @@ class Zeros:
     """
 
     z: Float[np.ndarray, "point latent"]
-    slopes: list[Float[np.ndarray, "piece latent latent"]]
+    slopes: list[Float[np.ndarray, "_piece latent latent"]]
     on_boundary: Bool[np.ndarray, " point"]
     index: Int[np.ndarray, " point"]
     certificate: Int[np.ndarray, " point"]

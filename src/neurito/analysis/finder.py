@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from neurito.analysis.network import Network, to_network
 from neurito.analysis.numerical import descend, differences
@@ -17,7 +18,6 @@ from neurito.errors import NeuritoError, NeuritoWarning, nearest
 if TYPE_CHECKING:
     from neurito.analysis.periodic import Orbits
 
-Choice = Literal["auto", "certified", "numerical"]
 METHODS = ("auto", "certified", "numerical")
 FEASIBLE = {"relu": 6, "clipped_relu": 6, "tanh": 4, "identity": 64}  # ranks that end within minutes
 
@@ -26,14 +26,14 @@ def fixed_points(
     dynamics: object,
     input: ArrayLike | None = None,
     *,
-    method: Choice = "auto",
-    max_boxes: float | None = None,
-    max_seconds: float | None = None,
+    method: str = "auto",
+    max_boxes: float | int | None = None,
+    max_seconds: float | int | None = None,
     workers: int | None = None,
     progress: Callable[[Progress], None] | bool = False,
     resume: FixedPoints | None = None,
     basis: Literal["model", "orthonormal"] = "model",
-    starts: Float[np.ndarray, "start latent"] | int = 256,
+    starts: np.ndarray | int = 256,
     scale: float = 1.0,
     dim: int | None = None,
     seed: int = 0,
@@ -102,8 +102,8 @@ def cycles(
     period: int,
     input: ArrayLike | None = None,
     *,
-    max_boxes: float | None = None,
-    max_seconds: float | None = None,
+    max_boxes: float | int | None = None,
+    max_seconds: float | int | None = None,
     workers: int | None = None,
     progress: Callable[[Progress], None] | bool = False,
 ) -> "Orbits":
@@ -132,8 +132,8 @@ def cycles(
 
 
 def _limits(
-    max_boxes: float | None,
-    max_seconds: float | None,
+    max_boxes: float | int | None,
+    max_seconds: float | int | None,
     workers: int | None,
     progress: Callable[[Progress], None] | bool,
 ) -> Limits:

@@ -1,10 +1,11 @@
 """The network whose dynamics are analysed, as plain arrays: no JAX, no training, no noise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from neurito.errors import NeuritoError, nearest
 
@@ -20,7 +21,7 @@ class HasNetwork(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Network:
     r"""One noise-free step F(z) = a z + n phi(m z + d) + c of a recurrent network in R latents.
 
@@ -32,7 +33,7 @@ class Network:
         m: input weights (N, R): latents to units.
         n: output weights (R, N): units to latents.
         h: thresholds (N,), or the ramps' widths where clipped.
-        activation: which phi.
+        activation: which phi: relu, clipped_relu, tanh or identity.
         constant: c (R,), a constant push on the latents.
         drive: d (N,), the units' currents from a constant external input.
 
@@ -44,37 +45,49 @@ class Network:
         neural data", NeurIPS 2024, eq. 3.
     """
 
-    leak: np.ndarray
-    m: np.ndarray
-    n: np.ndarray
-    h: np.ndarray
-    activation: Activation = "relu"
-    constant: np.ndarray = field(default_factory=lambda: np.zeros(()))
-    drive: np.ndarray = field(default_factory=lambda: np.zeros(()))
+    leak: Float[np.ndarray, " latent"]
+    m: Float[np.ndarray, "unit latent"]
+    n: Float[np.ndarray, "latent unit"]
+    h: Float[np.ndarray, " unit"]
+    activation: Activation
+    constant: Float[np.ndarray, " latent"]
+    drive: Float[np.ndarray, " unit"]
 
-    def __post_init__(self) -> None:
-        if self.activation not in get_args(Activation):
-            hint = nearest(str(self.activation), get_args(Activation))
-            raise NeuritoError(f"activation={self.activation!r} is unknown: {hint}")
-        m = np.asarray(self.m, np.float64)
-        if m.ndim != 2 or m.shape[1] == 0:
+    def __init__(
+        self,
+        leak: ArrayLike | float,
+        m: ArrayLike,
+        n: ArrayLike,
+        h: ArrayLike,
+        activation: str = "relu",
+        constant: ArrayLike | float = 0.0,
+        drive: ArrayLike | float = 0.0,
+    ) -> None:
+        if activation not in get_args(Activation):
             raise NeuritoError(
-                f"m has shape {m.shape}: a network needs m of shape (units, latents), latents > 0"
+                f"activation={activation!r} is unknown: {nearest(activation, get_args(Activation))}"
             )
-        units, rank = m.shape
-        for name, shape in {
-            "m": (units, rank),
-            "n": (rank, units),
-            "h": (units,),
-            "leak": (rank,),
-            "constant": (rank,),
-            "drive": (units,),
-        }.items():
+        object.__setattr__(self, "activation", activation)
+        if np.ndim(m) != 2 or np.shape(m)[1] == 0:
+            raise NeuritoError(
+                f"m has shape {np.shape(m)}: a network needs m of shape (units, latents), latents > 0"
+            )
+        units, rank = np.shape(m)
+        for name, given, shape in (
+            ("m", m, (units, rank)),
+            ("n", n, (rank, units)),
+            ("h", h, (units,)),
+            ("leak", leak, (rank,)),
+            ("constant", constant, (rank,)),
+            ("drive", drive, (units,)),
+        ):
             try:
-                value = np.array(np.broadcast_to(np.asarray(getattr(self, name), np.float64), shape))
+                value = np.array(np.broadcast_to(np.asarray(given, np.float64), shape))
             except ValueError:
-                found = np.shape(getattr(self, name))
-                raise NeuritoError(f"{name} has shape {found}, but m {m.shape} asks for {shape}") from None
+                found = np.shape(given)
+                raise NeuritoError(
+                    f"{name} has shape {found}, but m {np.shape(m)} asks for {shape}"
+                ) from None
             if bad := int((~np.isfinite(value)).sum()):
                 raise NeuritoError(
                     f"{name} holds {bad} values that are NaN or infinite: was the fit diverging?"

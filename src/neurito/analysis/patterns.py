@@ -7,7 +7,7 @@ relu network, 3^N for a clipped one: an oracle for tests, not a method.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int8
+from jaxtyping import Float, Int
 
 from neurito.analysis.network import Network
 from neurito.errors import NeuritoError
@@ -107,7 +107,7 @@ def _pieces(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 def _inside(
     x: np.ndarray,
-    codes: Int8[np.ndarray, "pattern unit"],
+    codes: Int[np.ndarray, "pattern unit"],
     low: np.ndarray,
     high: np.ndarray,
     slack: np.ndarray,

@@ -4,7 +4,8 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from neurito.analysis.network import Network, to_network
 from neurito.analysis.result import FixedPoints

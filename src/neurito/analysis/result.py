@@ -71,7 +71,7 @@ class FixedPoints:
     jacobians: Float[np.ndarray, "point latent latent"]
     residual: Float[np.ndarray, " point"]
     on_boundary: Bool[np.ndarray, " point"]
-    adjacent: dict[int, Float[np.ndarray, "piece latent latent"]] = field(default_factory=dict)
+    adjacent: dict[int, Float[np.ndarray, "_piece latent latent"]] = field(default_factory=dict)
     truncated: tuple[int, ...] = ()
     index: tuple[int | None, ...] = ()
     certificate: tuple[str, ...] = ()

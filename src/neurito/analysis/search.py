@@ -37,8 +37,8 @@ class Limits:
         report: called now and then.
     """
 
-    boxes: float = np.inf
-    seconds: float = np.inf
+    boxes: float | int = np.inf
+    seconds: float | int = np.inf
     workers: int | None = None
     report: Callable[[Progress], None] | None = None
 
@@ -68,8 +68,8 @@ class Findings:
 
     zeros: Float[np.ndarray, "zero column"]
     states: Int8[np.ndarray, "pattern unit"]
-    tiny: Float[np.ndarray, "box 2 latent"]
-    open: Float[np.ndarray, "box 2 latent"]
+    tiny: Float[np.ndarray, "tiny 2 latent"]
+    open: Float[np.ndarray, "open 2 latent"]
     boxes: int = 0
     solves: int = 0
     interrupted: bool = False
