@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+UNSCORED = ["--no-scores", "--score", "none"]
 COUNTS = np.random.default_rng(0).poisson(0.6, (10, 12, 6)).astype(float)
 ARRAY = ["--axes", "trial time channel", "--bin-width", "0.02"]
 
@@ -115,10 +116,12 @@ def test_another_recording(neurito, fitted, tmp_path, data, tiny, recording):
     message = "is not the recording that"
     refused(neurito("evaluate", fitted, "other.npz", "--part", "test"), message)
     refused(
-        neurito("fit", "other.npz", *data, *tiny, "--hold-out", "0.3", "--run", fitted),
+        neurito("fit", "other.npz", *data, *tiny, *UNSCORED, "--run", fitted),
         "holds a fit with another data",
     )
-    refused(neurito("fit", recording, *data, *tiny, "--run", fitted, "--rank", "2"), "rank=1, now 2")
+    refused(
+        neurito("fit", recording, *data, *tiny, *UNSCORED, "--run", fitted, "--rank", "2"), "rank=1, now 2"
+    )
     np.savez(tmp_path / "fewer.npz", spikes=COUNTS[..., :4].astype(int), velocity=COUNTS[..., :1])
     refused(
         neurito("evaluate", fitted, "fewer.npz", "--part", "all"), "fitted to 6 channels, the data have 4"
@@ -133,7 +136,7 @@ def test_half_a_file_in_the_run(neurito, fitted, tmp_path, recording, data, tiny
     (run / file).write_bytes(content[: len(content) // 2])
     if file == "checkpoint.safetensors":
         refused(
-            neurito("fit", recording, *data, *tiny, "--hold-out", "0.3", "--run", run),
+            neurito("fit", recording, *data, *tiny, *UNSCORED, "--run", run),
             "the checkpoint is damaged",
         )
     else:

@@ -8,45 +8,52 @@ import pytest
 import xarray as xr
 
 from neurito import Trials
+from neurito.cli import main
 from neurito.cli.recording import Cutting
 
+UNSCORED = ["--no-scores", "--score", "none"]
 
-def test_a_fit_leaves_everything_in_its_folder(fitted):
-    assert {p.name for p in fitted.iterdir()} == {
+
+def test_a_fit_and_its_scores(neurito, recording, data, tiny, tmp_path):
+    run = tmp_path / "runs" / "session-low-rank-rnn"
+    code, out, _ = neurito("fit", recording, *data, *tiny)
+    assert code == 0
+    assert "6 train, 2 validation, 2 test trials; 2 of 6 channels held out" in out
+    assert {p.name for p in run.iterdir()} == {
         "checkpoint.safetensors", "config.json", "history.json", "model.json", "model.safetensors", "scores.json",
     }  # fmt: skip
-    config = json.loads((fitted / "config.json").read_text())
+    config = json.loads((run / "config.json").read_text())
     assert config["recording"]["split"]["hold_out"] == 0.3
     assert config["recording"]["load"]["bin_width"] == 0.02
-    scores = json.loads((fitted / "scores.json").read_text())["validation"]
-    assert scores["co_bps"]["unit"] == "bits/spike"
-    assert "held-out" in scores["co_bps"]["meaning"]
+    before = json.loads((run / "scores.json").read_text())["validation"]
+    assert before["co_bps"]["unit"] == "bits/spike"
+    assert "held-out" in before["co_bps"]["meaning"]
 
-
-def test_evaluate_cuts_the_same_split(neurito, fitted, recording):
-    before = json.loads((fitted / "scores.json").read_text())["validation"]
-    code, out, _ = neurito("evaluate", fitted)
+    code, out, _ = neurito("evaluate", run)
     assert code == 0
     assert "bits/spike" in out
-    after = json.loads((fitted / "scores.json").read_text())
-    assert after["validation"] == before
-    code, out, _ = neurito("evaluate", fitted, recording, "--part", "test")
+    assert json.loads((run / "scores.json").read_text())["validation"] == before
+    code, out, _ = neurito("evaluate", run, recording, "--part", "test")
     assert code == 0
     assert "velocity_r2_from_latents" in out
-    assert set(json.loads((fitted / "scores.json").read_text())) == {"validation", "test"}
+    assert set(json.loads((run / "scores.json").read_text())) == {"validation", "test"}
+    code, out, _ = neurito("info", run)
+    assert code == 0
+    assert "low-rank-rnn (rank 1, units 4" in out
+    assert "on the test trials" in out
 
 
 def test_the_same_command_goes_on_from_the_checkpoint(neurito, fitted, recording, data, tiny):
     before = (fitted / "model.safetensors").read_bytes()
-    code, out, _ = neurito("fit", recording, *data, *tiny, "--hold-out", "0.3", "--run", fitted)
+    code, out, _ = neurito("fit", recording, *data, *tiny, *UNSCORED, "--run", fitted)
     assert code == 0
     assert "resuming at step 2 of 2" in out
-    assert "6 train, 2 validation, 2 test trials; 2 of 6 channels held out" in out
     assert (fitted / "model.safetensors").read_bytes() == before
 
 
 def test_the_config_of_a_run_repeats_it(neurito, fitted):
-    code, out, _ = neurito("fit", "--config", fitted / "config.json", "--run", fitted, "--no-figures")
+    options = ["--run", fitted, "--no-figures", "--no-scores"]
+    code, out, _ = neurito("fit", "--config", fitted / "config.json", *options)
     assert code == 0
     assert "resuming at step 2 of 2" in out
 
@@ -88,16 +95,6 @@ def test_figures(neurito, fitted, tmp_path):
     assert "this part has trials 0 to 1" in err
 
 
-def test_info(neurito, fitted, recording):
-    code, out, _ = neurito("info", fitted)
-    assert code == 0
-    assert "low-rank-rnn (rank 1, units 4" in out
-    assert "Poisson spikes" in out
-    code, out, _ = neurito("info", recording)
-    assert code == 0
-    assert "velocity" in out
-
-
 @pytest.mark.parametrize("system", ["oscillator", "lorenz", "coupled_oscillators", "linear_gaussian"])
 def test_simulate(neurito, tmp_path, system):
     trials = ["--conditions", "2", "--trials-per-condition", "2"] if system == "lorenz" else ["--trials", "4"]
@@ -121,32 +118,31 @@ def test_an_interrupted_fit_says_how_to_go_on(neurito, recording, data, tiny, mo
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(trainer.Progress, "update", interrupt)
-    code, out, err = neurito("fit", recording, *data, *tiny, "--hold-out", "0.3", "--run", "run")
+    code, out, err = neurito("fit", recording, *data, *tiny, *UNSCORED, "--run", "run")
     assert code == 130
     assert "stopped at step 1 of 2" in out
     assert err == "neurito: interrupted; the same command goes on from its last checkpoint\n"
     monkeypatch.setattr(trainer.Progress, "update", update)
-    code, out, _ = neurito("fit", recording, *data, *tiny, "--hold-out", "0.3", "--run", "run")
+    code, out, _ = neurito("fit", recording, *data, *tiny, *UNSCORED, "--run", "run")
     assert code == 0
     assert "resuming at step 1 of 2" in out
 
 
-def test_a_silent_neuron_is_a_warning(neurito, tmp_path, tiny):
-    counts = np.random.default_rng(0).poisson(0.6, (10, 12, 6))
-    counts[..., 2] = 0
-    np.save(tmp_path / "x.npy", counts)
-    options = ["--axes", "trial time channel", "--bin-width", "0.02", "--hold-out", "0.3", *tiny]
-    code, _, err = neurito("fit", "x.npy", *options)
+def test_no_validation_part(neurito, recording, data, tiny, tmp_path):
+    code, out, _ = neurito("fit", recording, *data, *tiny, "--no-scores", "--fractions", "0.6", "0", "0.4")
     assert code == 0
-    assert err == "neurito: warning: head 'spikes': 1 of 6 channels never fire (2)\n"
-    assert (tmp_path / "runs" / "x-low-rank-rnn" / "model.json").is_file()
+    assert "6 train, 4 test trials" in out
+    config = json.loads((tmp_path / "runs" / "session-low-rank-rnn" / "config.json").read_text())
+    assert config["training"]["score"] == "none"
 
 
-def test_no_validation_part(neurito, recording, data, tiny):
-    options = ["--fractions", "0.6", "0", "0.4", "--hold-out", "0.3", "--run", "run"]
-    code, out, _ = neurito("fit", recording, *data, *tiny, *options)
-    assert code == 0
-    assert "on the training trials" in out
+def test_warnings_are_lines_on_stderr(capsys, recording, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fit", str(recording), *data, "--rank", "200"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "neurito: warning: head 'spikes': 1 of 6 channels never fire (1)",
+        "neurito: rank=200 exceeds units=128: a network's rank is at most its size",
+    ]
 
 
 def test_parts_named_by_metadata():

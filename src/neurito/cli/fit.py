@@ -18,6 +18,7 @@ def fit(
     *,
     model: str = "low-rank-rnn",
     run: Path | None = None,
+    scores: bool = True,
     figures: bool = True,
     quiet: bool = False,
     given: Given,
@@ -35,6 +36,7 @@ def fit(
         data: the recording; several files become sessions of one recording.
         model: which model
         run: folder for everything; by default runs/DATA-MODEL.
+        scores: whether the fitted model is scored.
         figures: whether figures are drawn.
         quiet: shows warnings and errors only.
         given: options of the recording, the split, the model and the training.
@@ -78,9 +80,10 @@ def fit(
         part, chosen = (
             ("training", parts.train) if parts.validation is None else ("validation", parts.validation)
         )
-        found = evaluate(done, chosen, parts.train, seed=training.seed)
-        output.write_scores(folder, part, found)
-        output.scores(part, found)
+        if scores:
+            found = evaluate(done, chosen, parts.train, seed=training.seed)
+            output.write_scores(folder, part, found)
+            output.scores(part, found)
         if figures:
             from neurito.cli.figures import draw
 
