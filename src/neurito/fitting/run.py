@@ -49,8 +49,9 @@ class Run:
         """
         folder = Path(folder)
         fitted = Fitted.load(folder)
-        config = read_json(folder / "config.json")
-        history = read_json(folder / "history.json")
+        config, history = read_json(folder / "config.json"), read_json(folder / "history.json")
+        if not isinstance(history, list) or not isinstance(config, dict) or "training" not in config:
+            raise NeuritoError(f"{folder}: config.json or history.json was not written by neurito; fit again")
         training: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in config["training"].items()
         }

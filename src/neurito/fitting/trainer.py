@@ -37,7 +37,7 @@ def fit(
     run: str | Path | None = None,
     training: Training | None = None,
     rule: optax.GradientTransformation | None = None,
-    schedule: Callable[[int], float] | None = None,
+    schedule: str | Callable[[int], float] | None = None,
     progress: bool | None = None,
     provenance: dict[str, Any] | None = None,
     **options: Any,
@@ -54,7 +54,7 @@ def fit(
         run: folder for configuration, history, checkpoint and model; None = nothing is written.
         training: options; or give them by name.
         rule: an Optax optimiser in place of the named one, without a learning rate of its own.
-        schedule: step -> learning rate, for instance an Optax schedule, in place of the named one.
+        schedule: as in `Training`, or step -> learning rate, for instance an Optax schedule.
         progress: None = a bar on a terminal, lines elsewhere; False = nothing.
         provenance: plain data that the saved model carries along (data file, its hash).
         **options: fields of `Training`.
@@ -65,6 +65,8 @@ def fit(
     if isinstance(trials, Splits):
         validation = trials.validation if validation is None else validation
         trials = trials.train
+    if isinstance(schedule, str):
+        options, schedule = {**options, "schedule": schedule}, None
     training = dataclasses.replace(training or Training(), **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)
@@ -184,9 +186,10 @@ class _Job:
                             f"the fit diverges at step {here.notes['step']} even at {scale:.3g} times the learning "
                             "rate: lower learning_rate, set clip=1, or look at the data's scale"
                         )
-                    here = (
-                        here if finite[0] else before
-                    )  # a first step that fails condemns the state it starts from
+                    if (
+                        failures > 1 or not finite[0]
+                    ):  # the state itself is to blame: one stretch further back
+                        here = before
                     attempt = here.notes["attempt"] + 1
                     here = here._replace(notes={**here.notes, "attempt": attempt, "scale": scale})
                     show.say(
