@@ -112,10 +112,12 @@ def test_pieces_of_a_recording_say_where_they_begin():
 
 def test_no_window_and_no_global_state():
     program = (
-        "import os, sys; os.environ.pop('DISPLAY', None); import matplotlib; before = matplotlib.rcParams.copy()\n"
+        "import os, sys; os.environ.pop('DISPLAY', None); import matplotlib\n"
+        "settings = lambda: {k: dict.__getitem__(matplotlib.rcParams, k) for k in matplotlib.rcParams}\n"
+        "before = settings()\n"
         "from neurito import plots\n"
         "plots.training([{'step': 1, 'bound': 0.0, 'score': 0.0, 'ess': 1.0}])\n"
-        "print('matplotlib.pyplot' in sys.modules, before == matplotlib.rcParams)"
+        "print('matplotlib.pyplot' in sys.modules, before == settings())"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "False True\n"
