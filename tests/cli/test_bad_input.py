@@ -84,7 +84,7 @@ def test_fractional_counts(neurito, tmp_path, tiny):
     refused(neurito("fit", "x.npy", *ARRAY, *tiny, "--kind", "counts"), "is no count")
 
 
-def test_overlapping_splits(neurito, tmp_path, tiny):
+def test_a_column_that_names_no_part(neurito, tmp_path, tiny):
     from neurito import Trials
 
     trials = Trials.from_array(COUNTS, bin_width=0.02).with_metadata(split=["train"] * 8 + ["val", "tset"])

@@ -81,8 +81,8 @@ def test_generate(neurito, fitted, tmp_path):
     assert code == 0
     assert "2 of 12 bins" in out
     made = Trials.load(tmp_path / "made.h5")
-    assert list(made.heads) == ["spikes", "true_rates", "true_latents"]
-    assert not made.heads["true_rates"].score.any()
+    assert list(made.heads) == ["spikes", "truth_rates", "truth_latents"]
+    assert not made.heads["truth_rates"].score.any()
     assert made.main.values.shape == (2, 12, 6)
 
 
@@ -101,7 +101,7 @@ def test_simulate(neurito, tmp_path, system):
     assert neurito("simulate", system, "--out", "x.h5", *trials, "--bins", "6", "--seed", "3")[0] == 0
     made = Trials.load(tmp_path / "x.h5")
     assert (made.n_trials, made.n_bins) == (4, 6)
-    rates = made.heads["true_rates"]
+    rates = made.heads["truth_rates"]
     assert rates.values.shape == made.main.values.shape
     if made.main.kind == "counts":
         assert rates.unit == "spikes/s"

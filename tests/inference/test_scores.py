@@ -10,7 +10,7 @@ import pytest
 from neurito import Fitted, LinearDynamics, LowRankRNN, Run, Training, Trials, evaluate, generate, infer
 from neurito.data.head import Head
 from neurito.errors import NeuritoWarning
-from neurito.evaluation import bits_per_spike
+from neurito.evaluation import bits_per_spike, rates_r2
 from neurito.inference.scores import SCORES, _warn_degenerate, about
 from neurito.models import Layout
 
@@ -35,7 +35,10 @@ def spiking():
     noise = 0.05 * RNG.standard_normal((24, 20, 1))
     constant = np.zeros((24, 20, 1))
     behaviour = Head.of(np.concatenate([made.latents + noise, constant], -1), "continuous", read=False)
-    trials = made.trials.with_head("hand", behaviour).hold_out(0.25).forward(3)
+    truth = Head.of(made.mean / 0.05, "continuous", read=False, score=False)
+    trials = (
+        made.trials.with_head("hand", behaviour).with_head("truth_rates", truth).hold_out(0.25).forward(3)
+    )
     return fitted, trials[:12], trials[12:]
 
 
@@ -44,9 +47,9 @@ def test_scores_of_spikes(spiking):
     found = evaluate(fitted, test, train)
     assert all(about(name).unit and about(name).meaning for name in found)
     assert set(found) == {
-        "bound", "bound_with_unread", "co_bps", "fp_bps", "reconstruction", "reconstruction_copy", "ess", "ess_low",
-        "hand_r2_from_rates", "hand_r2_from_latents", "generated_rate", "generated_isi_mean", "generated_isi_cv",
-        "generated_correlation", "generated_power", "generated_coherence",
+        "bound", "bound_with_unread", "co_bps", "fp_bps", "reconstruction", "reconstruction_copy", "truth_r2",
+        "ess", "ess_low", "hand_r2_from_rates", "hand_r2_from_latents", "generated_rate", "generated_isi_mean",
+        "generated_isi_cv", "generated_correlation", "generated_power", "generated_coherence",
     }  # fmt: skip
     posterior = infer(fitted, test)
     assert found["bound"] == pytest.approx(float(posterior.log_likelihood.mean()) / 20)
@@ -58,6 +61,9 @@ def test_scores_of_spikes(spiking):
     ahead = spikes.score & late & np.ones((12, 1, 1), bool)
     assert found["fp_bps"] == pytest.approx(bits_per_spike(expected, spikes.values, ahead))
     assert found["generated_rate"] > 0.9  # the model has made the data itself
+    assert found["truth_r2"] == pytest.approx(
+        rates_r2(test.heads["truth_rates"].values, posterior.rate_mean.values).mean
+    )
     assert 0 < found["ess_low"] < found["ess"] < 1
     assert found["hand_r2_from_latents"] > 0.3  # of the dimension that varies
 

@@ -1,5 +1,6 @@
 """The command line: neurito fit, evaluate, infer, forecast, generate, plot, simulate, info."""
 
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(words)
         except NeuritoError as error:
             return _failed(words, " ".join(str(error).split()))
+        except BrokenPipeError:  # whoever reads the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             return _failed(words, f"{place}{error.strerror or error}")

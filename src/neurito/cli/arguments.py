@@ -151,8 +151,8 @@ def _section(name: str, choice: str | None) -> Section:
 
         kind = named(choice or "")
         found = Section.of(name, f"the model, {choice}", kind)
-        own = sorted(found.options, key=lambda option: option.name not in vars(kind)["__annotations__"])
-        return replace(found, options=tuple(own))
+        own = inspect.get_annotations(kind)  # what is special to the model comes first
+        return replace(found, options=tuple(sorted(found.options, key=lambda option: option.name not in own)))
     if name == "training":
         from neurito.fitting.training import Training
 

@@ -38,7 +38,7 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
     few, shown = trials[rows], rows.index(trial)
     posterior = results.infer(run, few, seed=seed)
     true = {
-        key: few.heads[f"true_{key}"].values for key in ("rates", "latents") if f"true_{key}" in few.heads
+        key: few.heads[f"truth_{key}"].values for key in ("rates", "latents") if f"truth_{key}" in few.heads
     }
     inputs = None if trials.inputs is None else trials.inputs
     figures: dict[str, Callable[[], Figure]] = {

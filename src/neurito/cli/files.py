@@ -31,7 +31,7 @@ def info(file: Path) -> None:
 def simulate(system: str, *, out: Path, given: Given) -> None:
     """Simulates a known system, as a recording that neurito reads like any other.
 
-    The file also holds the truth, as the heads true_rates and true_latents, which no model reads and which
+    The file also holds the truth, as the heads truth_rates and truth_latents, which no model reads and which
     figures show: neurito simulate oscillator_poisson --out sim.h5, then neurito fit sim.h5
 
     Args:
@@ -66,7 +66,7 @@ def with_truth(trials: Trials, mean: np.ndarray, latents: np.ndarray) -> Trials:
     counts = trials.main.kind == "counts"
     rates = mean / trials.dt[..., None] if counts else mean
     unit = "spikes/s" if counts else trials.main.unit
-    for name, values, what in (("true_rates", rates, unit), ("true_latents", latents, "")):
+    for name, values, what in (("truth_rates", rates, unit), ("truth_latents", latents, "")):
         head = Head.of(values, "continuous", read=False, score=False, unit=what)
         trials = trials.with_head(name, head)
     return trials

@@ -148,8 +148,8 @@ def generate(
 ) -> None:
     """Simulates the fitted model, as a recording that neurito reads like any other.
 
-    The file also holds the simulated latents and the means of the observations, as the heads true_latents and
-    true_rates, which no model reads.
+    The file also holds the simulated latents and the means of the observations, as the heads truth_latents and
+    truth_rates, which no model reads.
 
     Args:
         run: the run folder.

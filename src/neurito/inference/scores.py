@@ -17,6 +17,7 @@ from neurito.fitting.fitted import Fitted
 from neurito.fitting.run import Run
 from neurito.inference.results import bound_per_bin, fitted_of, generate, infer
 
+TRUTH = "truth_rates"  # a head of simulated recordings
 SIMULATIONS = 5  # of a continuous recording
 BURN_IN = 2400  # bins dropped from the start of each
 _PAIRED = 200  # neurons whose pairs are compared: coherence takes memory with their square
@@ -39,6 +40,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "unread_r2": Score("R2", "of held-out channels and forward bins, mean over channels"),
         "reconstruction": Score("bits/spike", "of counts that were read: no score, a copy of them wins"),
         "reconstruction_copy": Score("bits/spike", "what a copy of the counts gets"),
+        "truth_r2": Score("R2", "of inferred against true rates, where those are known, mean over neurons"),
         "ess": Score("of K", "effective sample size, mean over bins"),
         "ess_low": Score("of K", "effective sample size, 5th percentile over bins"),
         "r2_from_rates": Score(
@@ -123,6 +125,9 @@ def evaluate(
     elif unread.any():
         r2 = rates.r_squared(head.values, found.rate_mean.values, unread)
         scores["unread_r2"] = float(np.nanmean(r2))
+    truth = trials.heads.get(TRUTH)
+    if truth is not None and truth.values.shape == head.values.shape:
+        scores["truth_r2"] = rates.rates_r2(truth.values, found.rate_mean.values).mean
     ess = found.ess.values[trials.exists]
     scores |= {"ess": float(ess.mean()), "ess_low": float(np.quantile(ess, 0.05))}
     _warn_degenerate(scores["ess"], found.attrs["particles"])
