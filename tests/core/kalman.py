@@ -11,7 +11,7 @@ class LinearGaussian:
 
     A: np.ndarray
     b: np.ndarray  # (latent,) or (time, latent), of the transition out of that bin
-    Q: np.ndarray
+    Q: np.ndarray  # (latent, latent) or (time, latent, latent), likewise
     mu: np.ndarray
     S: np.ndarray
     H: np.ndarray  # (channel, latent)
@@ -37,11 +37,12 @@ def solve(model: LinearGaussian, y: np.ndarray, read: np.ndarray | None = None) 
     read = np.ones(y.shape, bool) if read is None else read
     b = np.broadcast_to(model.b, (bins, len(model.mu)))
     d = np.broadcast_to(model.d, (bins, channels))
+    Q = np.broadcast_to(model.Q, (bins, *model.Q.shape[-2:]))
     m, P = model.mu, model.S
     increments, means, covs, ahead = [], [], [], []
     for t in range(bins):
         if t:
-            m, P = model.A @ m + b[t - 1], model.A @ P @ model.A.T + model.Q
+            m, P = model.A @ m + b[t - 1], model.A @ P @ model.A.T + Q[t - 1]
         ahead.append((m, P))
         seen = read[t]
         H, R = model.H[seen], np.diag(np.broadcast_to(model.r, channels)[seen])

@@ -124,7 +124,7 @@ def test_missing_channels_and_bins(guide: str) -> None:
     missing[2, 0] = True
     trials = recording(copies(np.where(missing, np.nan, VALUES)))
     outcome = run(linear_model(guide), build.batch(trials), KEY, inference=MANY)
-    np.testing.assert_allclose(averaged(outcome.increments), exact("increments", VALUES, ~missing), atol=0.05)
+    np.testing.assert_allclose(averaged(outcome.increments), exact("increments", VALUES, ~missing), atol=0.1)
     if guide != "encoder":  # guides that are the prior where nothing is read pay nothing there
         assert (np.asarray(outcome.increments)[COPIES, 4:7] == 0).all()
 
@@ -137,7 +137,7 @@ def test_held_out_channels_weigh_in_training_only(guide: str) -> None:
     for covered, seen in (("read", read), ("train", np.ones_like(read))):
         outcome = run(linear_model(guide), batch, KEY, inference=MANY, covered=covered)
         expected = exact("increments", VALUES, seen).sum(1)
-        np.testing.assert_allclose(averaged(outcome.bound), expected, atol=0.1)
+        np.testing.assert_allclose(averaged(outcome.bound), expected, atol=0.2)
 
 
 def test_trials_of_unequal_length() -> None:
@@ -155,7 +155,7 @@ def test_more_latents_than_channels() -> None:
     model = build.model(build.linear(wide), build.gaussian(wide), "optimal")
     outcome = run(model, build.batch(recording(copies(values))), KEY, inference=MANY)
     expected = [solve(wide, y).increments.sum() for y in values]
-    np.testing.assert_allclose(averaged(outcome.bound), expected, atol=0.1)
+    np.testing.assert_allclose(averaged(outcome.bound), expected, atol=0.2)
 
 
 def test_precise_observations_in_single_precision() -> None:

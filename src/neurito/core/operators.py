@@ -12,6 +12,11 @@ class Diagonal(eqx.Module):
 
     d: Float[Array, "... dim"]
 
+    @property
+    def batched(self) -> bool:
+        """Whether it differs between trials, bins or particles."""
+        return self.d.ndim > 1
+
     def __matmul__(self, x: Float[Array, "... dim"]) -> Float[Array, "... dim"]:
         return self.d * x
 
@@ -24,6 +29,11 @@ class Dense(eqx.Module):
     """x -> A x, for a matrix A of shape (..., out, in)."""
 
     matrix: Float[Array, "... out in"]
+
+    @property
+    def batched(self) -> bool:
+        """Whether it differs between trials, bins or particles."""
+        return self.matrix.ndim > 2
 
     def __matmul__(self, x: Float[Array, "... in"]) -> Float[Array, "... out"]:
         return apply(self.matrix, x)

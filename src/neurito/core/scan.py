@@ -207,6 +207,8 @@ def scan(
     start = (z, log_w, jnp.zeros(batch.n_trials, z.dtype))
 
     constant_scale = dynamics.scale(Step(steps.t[:, :1], steps.dt[:, :1], None))
+    if constant_scale is not None and constant_scale.batched:
+        constant_scale = None  # it changes with the bins' width
 
     @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names("mean", "ancestor"))
     def body(carry: tuple[Array, Array, Array], x: _Bin) -> tuple[tuple[Array, Array, Array], Any]:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurito.core.batch import Batch
 from neurito.core.dynamics.base import Dynamics, Step
-from neurito.core.operators import Diagonal
+from neurito.core.operators import Diagonal, Scale, apply
 from neurito.core.parameters import resolve
 from neurito.core.scan import Inference, Record, bins, left
 
@@ -16,7 +16,8 @@ def trajectories(
 ) -> Float[Array, "trial time sample latent"]:
     """Equally weighted draws from the posterior over trajectories, given everything read.
 
-    Backward sampling where particles were resampled and the transition has a density with constant, square scale;
+    Backward sampling where particles were resampled and the transition has a density whose square scale does not
+    depend on the state;
     otherwise the stored ancestry (whose early bins are poor where resampling was frequent).
 
     Args:
@@ -31,29 +32,31 @@ def trajectories(
         Godsill, Doucet, West, "Monte Carlo smoothing for nonlinear time series", JASA 2004.
     """
     dynamics = resolve(dynamics)
-    scale = dynamics.scale(Step(batch.dt[:, :1], batch.dt[:, :1], None))
-    square = dynamics.noise_dim == dynamics.latent_dim and scale is not None
-    last_key, key = jax.random.split(key)
+    known = dynamics.scale(Step(batch.dt[:, :1], batch.dt[:, :1], None)) is not None
+    backward = known and dynamics.noise_dim == dynamics.latent_dim and inference.resampling != "none"
     final = record.log_w[-1]
-    if inference.objective == "elbo":
-        final = jnp.zeros_like(final)
-    index = _draw(final[:, None], jax.random.uniform(last_key, (batch.n_trials, samples), final.dtype))
-    backward = square and inference.resampling != "none"
-    alive = None if batch.exists is None else batch.exists[:, 1:].T
-    uniform = jax.random.uniform(key, (batch.n_bins - 1, batch.n_trials, samples), final.dtype)
 
-    def white(x: Float[Array, "... latent"]) -> Float[Array, "... latent"]:
+    def one(id_: Int[Array, ""]) -> Float[Array, "time sample"]:
+        return jax.random.uniform(jax.random.fold_in(key, id_), (batch.n_bins, samples), final.dtype)
+
+    uniform = jax.vmap(one, out_axes=1)(batch.ids)
+    if inference.objective == "elbo":  # draws of the guide itself, all alike
+        index = jnp.broadcast_to(jnp.arange(samples) % final.shape[-1], uniform.shape[1:])
+    else:
+        index = _draw(final[:, None], uniform[-1])
+    alive = None if batch.exists is None else batch.exists[:, 1:].T
+
+    def white(scale: Scale, x: Float[Array, "... latent"]) -> Float[Array, "... latent"]:
         if isinstance(scale, Diagonal):
             return x / scale.d
-        assert scale is not None
-        return jnp.linalg.solve(scale.matrix, x[..., None])[..., 0]
+        return apply(jnp.linalg.inv(scale.matrix), x)
 
     def step(carry: tuple[Array, Array], x: tuple[Array, Array, Array, Step, Array, Array | None]):  # type: ignore[no-untyped-def]
         index, chosen = carry
         z, log_w, ancestor, step_t, u, here = x
         if backward:
-            mean, _ = dynamics.affine(z, step_t)
-            gap = white(chosen)[:, :, None] - white(mean)[:, None]
+            mean, scale = dynamics.affine(z, step_t)
+            gap = white(scale, chosen)[:, :, None] - white(scale, mean)[:, None]
             new = _draw(log_w[:, None] - 0.5 * jnp.sum(gap**2, -1), u)
             if here is not None:
                 new = jnp.where(here[:, None], new, index)
@@ -63,7 +66,14 @@ def trajectories(
         return (new, chosen), chosen
 
     end = jnp.take_along_axis(record.z[-1], index[..., None], 1)
-    xs = (record.z[:-1], record.log_w[:-1], record.ancestor[1:], left(bins(dynamics, batch)), uniform, alive)
+    xs = (
+        record.z[:-1],
+        record.log_w[:-1],
+        record.ancestor[1:],
+        left(bins(dynamics, batch)),
+        uniform[:-1],
+        alive,
+    )
     _, earlier = jax.lax.scan(step, (index, end), xs, reverse=True)
     return jnp.moveaxis(jnp.concatenate([earlier, end[None]]), 0, 1)
 

@@ -90,7 +90,10 @@ def posterior(
             quantiles = jnp.moveaxis(jnp.quantile(expected, jnp.asarray(levels), axis=2), 0, 2)
         else:
             quantiles = jnp.zeros((*expected.shape[:2], 0, expected.shape[-1]))
-        w = jax.nn.softmax(out.record.log_w, -1)[..., None]
+        log_w = out.record.log_w
+        if inference.objective == "elbo":  # particles are draws of the guide, all alike
+            log_w = jnp.zeros_like(log_w)
+        w = jax.nn.softmax(log_w, -1)[..., None]
         mean = (w * out.record.z).sum(2)
         sd = jnp.sqrt((w * (out.record.z - mean[:, :, None]) ** 2).sum(2))
         filtered = jnp.swapaxes(jnp.stack([mean, sd], -1), 0, 1)

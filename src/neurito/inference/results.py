@@ -24,7 +24,8 @@ from neurito.fitting.prepare import padded, to_batch
 from neurito.fitting.run import Run
 from neurito.inference import posterior as compiled
 
-_CHUNK = 64  # trials at a time
+_CHUNK = 64  # trials at a time,
+_NUMBERS = 1 << 26  # and so many expected values: a quarter of a gigabyte
 _LEVELS = (0.025, 0.5, 0.975)
 
 
@@ -61,10 +62,10 @@ class _Engine:
         leaves, structure = jax.tree.flatten(self.fitted.model)
         return leaves, _Static(structure)
 
-    def chunks(self) -> Iterator[tuple[slice, Any]]:
+    def chunks(self, samples: int = 1) -> Iterator[tuple[slice, Any]]:
         """Rows of the data, the same number each time (the last trials may be computed twice)."""
-        n = self.trials.n_trials
-        size = -(-min(_CHUNK, padded(n)) // self.mesh.size) * self.mesh.size
+        n, most = self.trials.n_trials, _NUMBERS // (samples * self.trials.heads[self.head].values[0].size)
+        size = -(-max(min(_CHUNK, padded(n), most), 1) // self.mesh.size) * self.mesh.size
         for start in range(0, n, size):
             stop = min(start + size, n)
             yield (
@@ -78,11 +79,15 @@ def fitted_of(model: Fitted | Run) -> Fitted:
     return model.fitted if isinstance(model, Run) else model
 
 
-def _engine(model: Fitted | Run, trials: Trials, particles: int | None, mesh: Mesh | None) -> _Engine:
+def _engine(
+    model: Fitted | Run, trials: Trials, particles: int | None, mesh: Mesh | None, samples: int = 1
+) -> _Engine:
     runtime.start()
     fitted = fitted_of(model)
     inference = fitted.specification.inference()
-    inference = replace(inference, particles=particles or inference.particles)
+    # Samples of an ELBO's posterior are its particles, all alike.
+    least = samples if inference.objective == "elbo" else 1
+    inference = replace(inference, particles=max(particles or inference.particles, least))
     trials = _with_known_sessions(fitted, trials)
     return _Engine(fitted, trials, inference, mesh or runtime.mesh())
 
@@ -162,7 +167,7 @@ def expected_counts(
     mesh: Mesh | None = None,
 ) -> Float[np.ndarray, "trial time channel"]:
     """Posterior mean of every channel given what is read: expected counts per bin, or the signal's unit."""
-    engine = _engine(fitted, trials, particles, mesh)
+    engine = _engine(fitted, trials, particles, mesh, samples)
     out = np.zeros(trials.heads[engine.head].values.shape, np.float32)
     for rows, got in _posteriors(engine, key, samples, ()):
         out[rows] = got.mean
@@ -173,7 +178,7 @@ def _posteriors(
     engine: _Engine, key: PRNGKeyArray, samples: int, levels: tuple[float, ...]
 ) -> Iterator[tuple[slice, compiled.Posterior]]:
     arrays, static = engine.split
-    for rows, index in engine.chunks():
+    for rows, index in engine.chunks(samples):
         got = compiled.posterior(
             arrays, engine.data, index, key, static=static, inference=engine.inference, samples=samples,
             head=engine.head, levels=levels, mesh=engine.mesh,
@@ -211,7 +216,7 @@ def infer(
     """
     import xarray as xr
 
-    engine = _engine(fitted, trials, particles, mesh)
+    engine = _engine(fitted, trials, particles, mesh, max(samples, keep_samples))
     n, bins = trials.exists.shape
     latents = engine.fitted.model.dynamics.latent_dim
     layout = engine.fitted.layout.heads[engine.head]

@@ -65,7 +65,7 @@ def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
             A: Scale = Diagonal(part.precision)
             return A, None if scale is None else condition(A, scale)
         A = Dense(part.precision)
-        if scale is not None and _batched(scale):
+        if scale is not None and scale.batched:
             A = Dense(part.precision[part.pattern])
             return A, condition(A, scale)
         pattern = part.pattern
@@ -84,13 +84,13 @@ def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
     def first(mean: Float[Array, "trial particle latent"], scale: Scale) -> Kick:
         head = factor.bins(0, 1)
         # The initial scale is (latent, noise) or batched over trials: one bin, so factorise per pattern or trial.
-        A, conditioned = matrices(head, scale if not _batched(scale) else None)
+        A, conditioned = matrices(head, scale if not scale.batched else None)
         bin_ = _bin(head, A, 0)
         done = condition(bin_.A, scale) if conditioned is None else _pick(conditioned, 0)
         return kick(bin_, done, mean)
 
     rest_factor = factor.bins(1)
-    scale = dynamics.scale(Step(steps.t[:, 1:], steps.dt[:, 1:], None))
+    scale = dynamics.scale(Step(steps.t[:, :-1], steps.dt[:, :-1], None))  # of the bins that are left
     A, conditioned = matrices(rest_factor, scale)
     # What is the same in every bin stays out of the scan's per-bin context.
     varying_A = A if from_diagonal or A.dense().ndim > 2 else None
@@ -118,10 +118,6 @@ def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
     return Prepared(first, context, rest)
 
 
-def _batched(scale: Scale) -> bool:
-    return scale.d.ndim > 1 if isinstance(scale, Diagonal) else scale.matrix.ndim > 2
-
-
 def _expand(scale: Scale) -> Scale:
     """A particle axis after the trial axis."""
     return Diagonal(scale.d[:, None]) if isinstance(scale, Diagonal) else Dense(scale.matrix[:, None])
@@ -129,7 +125,7 @@ def _expand(scale: Scale) -> Scale:
 
 def _at(scale: Scale, t: int) -> Scale:
     """The matrices of one bin, with a particle axis; those without leading axes as they are."""
-    if not _batched(scale):
+    if not scale.batched:
         return scale
     return Diagonal(scale.d[:, t, None]) if isinstance(scale, Diagonal) else Dense(scale.matrix[:, t, None])
 
