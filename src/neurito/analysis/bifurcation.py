@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from neurito.analysis.finder import fixed_points
-from neurito.analysis.network import HasNetwork, to_network
+from neurito.analysis.network import has_network, to_network
 from neurito.analysis.result import FixedPoints
 from neurito.errors import NeuritoError
 
@@ -103,7 +103,7 @@ def along_input(dynamics: object, channel: int, input: ArrayLike) -> Family:
         NeuritoError: no such channel, or dynamics without `as_network`.
     """
     base = np.atleast_1d(np.asarray(input, float))
-    if not isinstance(dynamics, HasNetwork):
+    if not has_network(dynamics):
         raise NeuritoError(
             f"dynamics is a {type(dynamics).__name__} without as_network(input): no input to move along"
         )

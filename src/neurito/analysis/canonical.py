@@ -9,9 +9,11 @@ are equal, the latents are rotated to the right singular vectors of m, which sav
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from neurito.analysis.network import Network
 from neurito.errors import NeuritoError
@@ -53,31 +55,59 @@ class Form:
         """R."""
         return int(self.l.size)
 
-    @property
+    @cached_property
     def width(self) -> Float[np.ndarray, " unit"]:
         """Widths, 0 for units without an upper kink."""
         return np.where(np.isfinite(self.w), self.w, 0.0)
 
-    @property
+    @cached_property
+    def steep(self) -> Float[np.ndarray, "latent unit"]:
+        """|P|."""
+        return np.abs(self.P)
+
+    @cached_property
     def total(self) -> float:
         """The size of the terms that slopes of G are sums of: what a slope of zero has to be compared with."""
-        return float((np.abs(self.L).sum(1) + np.abs(self.v) @ np.abs(self.P).sum(0)).max())
+        return float((np.abs(self.L).sum(1) + np.abs(self.v) @ self.reach).max())
 
-    def pads(self, box: Float[np.ndarray, "2 latent"]) -> tuple[np.ndarray, np.ndarray]:
-        """What rounding may add to a unit's argument (N,) and to G (R,) on `box`."""
+    @cached_property
+    def reach(self) -> Float[np.ndarray, " unit"]:
+        """By how much a unit's argument changes when all coordinates change by one."""
+        return self.steep.sum(0)
+
+    @cached_property
+    def side(self) -> float:
+        """The longest side of the box."""
+        assert self.box is not None
+        return float((self.box[1] - self.box[0]).max())
+
+    @cached_property
+    def pads(self) -> tuple[np.ndarray, np.ndarray]:
+        """What rounding may add to a unit's argument (N,) and to G (R,) on the box."""
+        assert self.box is not None
+        return self._pads(float(np.abs(self.box).max()))
+
+    def _pads(self, far: float) -> tuple[np.ndarray, np.ndarray]:
         R, N = self.P.shape
-        far = np.abs(box).max()
-        size = np.abs(self.P).sum(0) * far + np.abs(self.q)
+        size = self.reach * far + np.abs(self.q)
         pad = 8 * (R + 8) * UNIT_ROUND * size + self.spread
         guard = 8 * (R + 8) * UNIT_ROUND * (np.abs(self.L).sum(1) * far + np.abs(self.l))
-        guard += 2 * (N + 32) * UNIT_ROUND * (np.abs(self.v) @ (size + self.width))
-        return pad, guard + np.abs(self.v) @ self.spread
+        terms = (2 * (N + 32) * UNIT_ROUND) * (size + self.width) + self.spread
+        return pad, guard + np.abs(self.v) @ terms
 
-    def problem(self, box: Float[np.ndarray, "2 latent"]) -> tuple[np.ndarray | float, ...]:
-        """What the compiled kernel reads."""
-        pad, guard = self.pads(box)
-        units = np.vstack([self.P, self.v, self.q, self.w, pad])
-        L, offset = np.array(self.L, order="C"), np.array(self.l)  # one memory layout: compiled once
+    def problem(self) -> tuple[np.ndarray | float, ...]:
+        """What the compiled kernel reads; one memory layout, so that it is compiled once."""
+        pad, guard = self.pads
+        R, N = self.P.shape
+        units = np.empty((2 * R + 3, N))
+        units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2] = (
+            self.P,
+            self.v,
+            self.q,
+            self.w,
+            pad,
+        )
+        L, offset = np.array(self.L, order="C"), np.array(self.l)
         return units, np.array(self.planes, order="C"), L, offset, guard, self.total
 
     def phi(self, x: Float[np.ndarray, "... unit"]) -> Float[np.ndarray, "... unit"]:
@@ -148,60 +178,76 @@ def root(form: Form, leak: Float[np.ndarray, " latent"]) -> Float[np.ndarray, "2
 def merged(form: Form) -> Form:
     """Drops units that do nothing, turns rows to length one and one side, joins equal units, numbers the planes."""
     P, v, q, w, L, l = form.P, form.v, form.q, form.w, form.L, form.l  # noqa: E741
-    length = np.sqrt((P * P).sum(0))
-    still = length <= 1e-14 * max(float(length.max(initial=0.0)), 1e-300)
-    if still.any():
-        phi = np.tanh(q) if form.kind == SIGMOIDS else np.minimum(np.maximum(q, 0.0), w)
-        l = l + v[:, still] @ phi[still]  # noqa: E741
-    keep = ~still & (w > 0.0) & np.any(v != 0.0, 0)
-    P, v, q, w, length = P[:, keep], v[:, keep], q[keep], w[keep], length[keep]
-    P = P / length
-    if form.kind == RAMPS:
-        v, q, w = v * length, q / length, w / length
-    else:
-        P, q = P * length, q  # tanh has a scale of its own
-    lead = np.argmax(np.abs(P) > 1e-9 * np.abs(P).max(0, initial=0.0), axis=0) if P.size else np.zeros(0, int)
-    back = P[lead, np.arange(q.size)] < 0.0
-    if back.any():
-        if form.kind == SIGMOIDS:
-            v = np.where(back, -v, v)
-            q = np.where(back, -q, q)
-        else:
-            relu, ramp = back & np.isinf(w), back & np.isfinite(w)
-            L = L + v[:, relu] @ P[:, relu].T  # relu(x) = relu(-x) + x
-            l = l + v[:, relu] @ q[relu] + v[:, ramp] @ w[ramp]  # noqa: E741  clip(x) = w - clip(w - x)
-            v = np.where(ramp, -v, v)
-            q = np.where(relu, -q, np.where(ramp, np.where(ramp, w, 0.0) - q, q))
-        P = np.where(back, -P, P)
-    order, group = _equal(np.vstack([P, q, np.where(np.isfinite(w), w, -1.0)]))
-    spread = np.zeros(order.size)
+    length = np.sqrt(np.einsum("ru,ru->u", P, P))
+    still = length <= 1e-14 * length.max(initial=1e-300)
+    idle = still | (w <= 0.0) | ~v.any(0)
+    if idle.any():
+        constant = np.tanh(q) if form.kind == SIGMOIDS else np.minimum(np.maximum(q, 0.0), w)
+        l = l + v[:, still] @ constant[still]  # noqa: E741
+        P, v, q, w, length = P[:, ~idle], v[:, ~idle], q[~idle], w[~idle], length[~idle]
+    if form.kind == RAMPS:  # tanh has a scale of its own
+        P, v, q, w = P / length, v * length, q / length, w / length
+    back = _faces_back(P)
+    if form.kind == SIGMOIDS:
+        v, q = np.where(back, -v, v), np.where(back, -q, q)
+    elif back.any():
+        relu, ramp = back & np.isinf(w), back & np.isfinite(w)
+        if relu.any():  # relu(x) = relu(-x) + x
+            L, l = L + v[:, relu] @ P[:, relu].T, l + v[:, relu] @ q[relu]  # noqa: E741
+            q = np.where(relu, -q, q)
+        if ramp.any():  # clip(x) = w - clip(w - x)
+            l = l + v[:, ramp] @ w[ramp]  # noqa: E741
+            v, q = np.where(ramp, -v, v), np.where(ramp, w - q, q)
+    P = np.where(back, -P, P)
+    spread = np.zeros(q.size)
+    lower, upper = _planes(P, q, w) if form.kind == RAMPS else _planes(P, q, np.full(q.size, np.inf))
+    order, group = _equal(np.stack([lower.astype(float), np.where(np.isfinite(w), w, -1.0)]))
     if order.size < q.size:
-        far = np.abs(P - P[:, order[group]]).sum(0) + np.abs(q - q[order[group]])
-        if np.any(far > 0.0):
-            np.maximum.at(
-                spread, group, far * (1.0 + (np.abs(form.box).max() if form.box is not None else 1e3))
-            )
-        total = np.zeros((v.shape[0], order.size))
-        np.add.at(total.T, group, v.T)
-        size = np.zeros_like(total)
-        np.add.at(size.T, group, np.abs(v).T)
-        P, q, w, v = P[:, order], q[order], w[order], total
-        keep = np.any(np.abs(v) > 4 * UNIT_ROUND * size, 0)
-        P, q, w, v, spread = P[:, keep], q[keep], w[keep], v[:, keep], spread[keep]
-    planes = np.zeros((2, q.size), np.int64)
-    if form.kind == RAMPS and q.size:
-        upper = np.where(np.isfinite(w), w, 0.0)
-        _, number = _equal(np.hstack([np.vstack([P, q]), np.vstack([P, q - upper])]))
-        planes = number.reshape(2, -1)
-    return replace(form, P=P, v=v, q=q, w=w, L=L, l=l, planes=planes, spread=spread)
+        first = order[group]
+        far = np.abs(P - P[:, first]).sum(0) * 1e3 + np.abs(q - q[first])
+        joint = np.zeros((3, *v.shape))
+        for k, rows in enumerate((v, np.abs(v), np.broadcast_to(far, v.shape))):
+            np.add.at(joint[k].T, first, rows.T)
+        keep = np.zeros(q.size, bool)
+        keep[order] = np.any(np.abs(joint[0]) > 4 * UNIT_ROUND * joint[1], axis=0)[order]
+        P, q, w, v, spread = P[:, keep], q[keep], w[keep], joint[0][:, keep], joint[2][0, keep]
+        lower, upper = lower[keep], upper[keep]
+    return replace(form, P=P, v=v, q=q, w=w, L=L, l=l, planes=np.stack([lower, upper]), spread=spread)
+
+
+def _faces_back(P: Float[np.ndarray, "latent unit"]) -> Bool[np.ndarray, " unit"]:
+    """Is the first component of a column that is not zero negative?"""
+    back = P[0] < 0.0
+    blank = np.abs(P[0]) <= 1e-9
+    if len(P) > 1 and blank.any():
+        back[blank] = _faces_back(P[1:, blank])
+    return back
+
+
+def _planes(P: np.ndarray, q: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of each unit's lower and upper plane; equal planes share a number, -1 is no plane."""
+    finite = np.isfinite(w)
+    columns = np.vstack([P, q])
+    if not finite.any():
+        return _equal(columns)[1], np.full(q.size, -1)
+    other = np.vstack([P[:, finite], (q - w)[finite]])
+    number = _equal(np.hstack([columns, other]))[1]
+    upper = np.full(q.size, -1)
+    upper[finite] = number[q.size :]
+    return number[: q.size], upper
 
 
 def _equal(columns: Float[np.ndarray, "row column"]) -> tuple[np.ndarray, np.ndarray]:
     """First column of each group of columns equal to 14 digits, and every column's group."""
     scale = np.maximum(np.abs(columns).max(1, initial=0.0), 1e-300)[:, None]
-    keys = np.round(columns / scale, 14) + 0.0
-    _, first, group = np.unique(keys.T, axis=0, return_index=True, return_inverse=True)
-    return first, group.reshape(-1)
+    keys = np.round(columns / scale, 14)
+    order = np.lexsort(keys)
+    ordered = keys[:, order]
+    starts = np.ones(order.size, bool)
+    starts[1:] = np.any(ordered[:, 1:] != ordered[:, :-1], axis=0)
+    group = np.empty(order.size, np.int64)
+    group[order] = np.cumsum(starts) - 1
+    return order[starts], group
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +268,10 @@ class Face:
         """The point y (..., R) and s (...) of the cube's surface."""
         if self.axis < 0:
             return x, np.ones(x.shape[:-1])
-        return np.insert(x[..., :-1], self.axis, self.sign, axis=-1), x[..., -1]
+        y = np.empty_like(x)
+        y[..., : self.axis], y[..., self.axis + 1 :] = x[..., : self.axis], x[..., self.axis : -1]
+        y[..., self.axis] = self.sign
+        return y, x[..., -1]
 
 
 def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterator[Face]:
@@ -237,19 +286,23 @@ def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterat
         lid: the face s = 1 as well.
     """
     R = form.rank
-    P, L = scale * form.P, scale * form.L
+    whole = replace(form, P=scale * form.P, L=scale * form.L)
+    fields = dict(vars(whole))
+    width, pads, total = whole.width, whole._pads(max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9)), whole.total
+    total += float(np.abs(form.l).max() + (np.abs(form.v) @ np.abs(form.q)).max())
+
+    def face(axis: int, sign: float, **parts: Any) -> Face:
+        side = Form.__new__(Form)  # `replace` would cost more than looking at the box
+        vars(side).update(fields, **parts, pads=pads, total=total, width=width)  # pads: as large on all faces
+        return Face(side, axis, sign)
+
     if lid:
-        yield Face(replace(form, P=P, L=L, box=np.array([[-1.0] * R, [1.0] * R]) * (1.0 + 1e-9)), -1, 1.0)
-    low, high = np.full(R, -1.0 - 1e-9), np.full(R, 1.0 + 1e-9)
-    low[-1], high[-1] = s
-    others = np.arange(R)
+        yield face(-1, 1.0, box=np.array([[-1.0] * R, [1.0] * R]) * (1.0 + 1e-9))
+    box = np.array([[-1.0] * R, [1.0] * R]) * (1.0 + 1e-9)
+    box[:, -1] = s
     for axis in range(R):
-        rest = others[others != axis]
-        side = replace(
-            form,
-            P=np.vstack([P[rest], form.q]),
-            L=np.column_stack([L[:, rest], form.l]),
-            box=np.stack([low, high]),
-        )
+        rest = [j for j in range(R) if j != axis]
+        P, L = np.empty_like(whole.P), np.empty_like(whole.L)
+        P[:-1], P[-1], L[:, :-1], L[:, -1] = whole.P[rest], form.q, whole.L[:, rest], form.l
         for sign in (1.0, -1.0):
-            yield Face(replace(side, q=sign * P[axis], l=sign * L[:, axis]), axis, sign)
+            yield face(axis, sign, P=P, L=L, box=box, q=sign * whole.P[axis], l=sign * whole.L[:, axis])

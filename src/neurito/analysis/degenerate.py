@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from neurito.analysis.canonical import UNIT_ROUND, Face, Form, faces, merged
-from neurito.analysis.search import Limits, explore
+from neurito.analysis.search import Budget, Limits, explore
 
 ON_RAY = 1e-10  # |sigma| below which a solution is a ray
 EXTENT = 1e-6  # of the searched region: what is shorter is a point, not a continuum
@@ -52,7 +52,7 @@ class Star:
 
 def likely_error(form: Form, x: Float[np.ndarray, "... latent"]) -> Float[np.ndarray, "... latent"]:
     """What rounding is likely to leave of G at a zero."""
-    size = np.abs(x) @ np.abs(form.P) + np.abs(form.q) + form.width
+    size = np.abs(x) @ form.steep + np.abs(form.q) + form.width
     return 16 * UNIT_ROUND * (size @ np.abs(form.v).T + np.abs(x) @ np.abs(form.L).T + np.abs(form.l))
 
 
@@ -63,8 +63,8 @@ def touched(
     if form.kind != 0:
         none = np.zeros((*x.shape[:-1], form.q.size), bool)
         return none, none
-    size = np.abs(x) @ np.abs(form.P) + np.abs(form.q) + form.width
-    slack = 8 * np.asarray(error)[..., None] * np.abs(form.P).sum(0) + 16 * UNIT_ROUND * size + form.spread
+    size = np.abs(x) @ form.steep + np.abs(form.q) + form.width
+    slack = 8 * np.asarray(error)[..., None] * form.reach + 16 * UNIT_ROUND * size + form.spread
     current = x @ form.P + form.q
     return np.abs(current) <= slack, np.abs(current - form.w) <= slack
 
@@ -103,7 +103,7 @@ def star(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray, upper: 
     rays, undecided, solutions = [], False, []
     for face in faces(local, 1.0, (-2.05, 2.05), lid=False):
         assert face.form.box is not None
-        found = explore(face.form, face.form.box[None], STAR)
+        found = explore(face.form, face.form.box[None], Budget(STAR))
         undecided |= len(found.open) > 0
         y, sigma = face.lift(found.zeros[:, :R])
         on_ray = np.abs(sigma) <= ON_RAY + found.zeros[:, R + 1]
@@ -165,7 +165,7 @@ def pieces(form: Form, states: Int8[np.ndarray, "pattern unit"]) -> Iterator[Pie
     A piece without directions is a pattern that zeros only touch, in one point.
     """
     assert form.box is not None
-    scale = float(np.ptp(form.box, 0).max())
+    scale = form.side
     for state in states[:, : form.q.size]:
         on, full = state == 1, state == 2
         A = form.L + (form.v * on) @ form.P.T

@@ -1,8 +1,7 @@
 """All fixed points of a network with a certificate: search, then sort what was found."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -22,9 +21,9 @@ from neurito.analysis.degenerate import (
     touched,
 )
 from neurito.analysis.network import Network
-from neurito.analysis.search import Findings, Limits, Progress, explore
+from neurito.analysis.search import Budget, Findings, Limits, explore
 
-CERTIFICATES = np.array(["affine", "pattern", "Krawczyk", "star", "none"])
+CERTIFICATES = ("affine", "pattern", "Krawczyk", "star", "none")
 STAR_CERTIFICATE, NO_CERTIFICATE = 3, 4
 
 
@@ -42,7 +41,8 @@ class Zeros:
 
     Attributes:
         z: (point, R).
-        slopes: dG/dz of every affine piece that meets each point: (piece, R, R) per point.
+        slopes: (point, R, R) dG/dz; of one of the pieces where a kink passes through.
+        adjacent: dG/dz of every affine piece (piece, R, R) that meets at such a point.
         on_boundary: (point,) whether a kink passes through.
         index: (point,) sign det(I - J), the sum over the neighbourhood on a boundary; 99 if unknown.
         certificate: (point,) number in CERTIFICATES.
@@ -54,7 +54,8 @@ class Zeros:
     """
 
     z: Float[np.ndarray, "point latent"]
-    slopes: list[Float[np.ndarray, "_piece latent latent"]]
+    slopes: Float[np.ndarray, "point latent latent"]
+    adjacent: dict[int, Float[np.ndarray, "_piece latent latent"]]
     on_boundary: Bool[np.ndarray, " point"]
     index: Int[np.ndarray, " point"]
     certificate: Int[np.ndarray, " point"]
@@ -79,38 +80,15 @@ def parts_of(form: Form) -> tuple[list[Part], float]:
 
 def search_all(parts: Sequence[Part], before: Sequence[Findings] | None, limits: Limits) -> list[Findings]:
     """Explores every part, or goes on where `before` stopped."""
-    begin, spent, found = time.monotonic(), 0, []
-    stopped = False
+    budget, found = Budget(limits, len(parts)), []
     for k, part in enumerate(parts):
-        box = part.form.box
-        assert box is not None
-        old = before[k] if before else None
-        waiting = old.open if old else box[None]
-        left = replace(
-            limits,
-            boxes=limits.boxes - spent,
-            seconds=limits.seconds - (time.monotonic() - begin),
-            report=_scaled(limits, k, len(parts)),
-        )
-        if not len(waiting) or stopped or left.boxes <= 0 or left.seconds <= 0:
-            new = Findings(np.empty((0, part.form.rank + 3)), np.empty((0, 1), np.int8), waiting[:0], waiting)
+        budget.part = k
+        assert part.form.box is not None
+        if before is None:
+            found.append(explore(part.form, part.form.box[None], budget))
         else:
-            new = explore(part.form, waiting, left)
-            stopped |= new.interrupted
-        spent += new.boxes
-        found.append(new if old is None else _joined(old, new))
+            found.append(_joined(before[k], explore(part.form, before[k].open, budget)))
     return found
-
-
-def _scaled(limits: Limits, k: int, count: int) -> Callable[[Progress], None] | None:
-    if limits.report is None:
-        return None
-    report = limits.report
-
-    def tell(progress: Progress) -> None:
-        report(replace(progress, share=(k + progress.share) / count))
-
-    return tell
 
 
 def _joined(old: Findings, new: Findings) -> Findings:
@@ -145,13 +123,14 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
     doubtful = 0
     for part, findings in zip(parts, found, strict=True):
         zeros, tiny = findings.zeros, findings.tiny
+        if not (len(zeros) or len(tiny) or len(findings.states)):
+            continue
         x, likely, certificate = zeros[:, :R], zeros[:, R + 1], zeros[:, R + 2].astype(int)
         if form.kind != RAMPS:
             x, likely = _newton(form, x, zeros[:, R])
         keep = _is_zero(part.form, x, likely)
         x, likely, certificate = x[keep], likely[keep], certificate[keep]
-        assert part.form.box is not None
-        floor = FLOOR * float(np.ptp(part.form.box, 0).max())
+        floor = FLOOR * part.form.side
         hulls = list(clusters(tiny, floor)) if len(tiny) else []
         for piece in pieces(part.form, findings.states) if len(findings.states) else ():
             if len(piece.directions):
@@ -166,8 +145,8 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
                 x = np.vstack([x, at[0]])
                 likely = np.append(likely, at[1])
                 certificate = np.append(certificate, STAR_CERTIFICATE)
-        if part.face is None:
-            candidates.add(x, likely, certificate)
+        if part.face is None or part.face.axis < 0:
+            candidates.add(scale * x, scale * likely, certificate)
             continue
         s = part.face.lift(x)[1]
         keep = s >= -ON_INFINITY
@@ -181,26 +160,22 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
             if (lower | upper).any() and star(part.form, at, lower, upper).isolated is None:
                 doubtful += 1
             infinity.append(direction / np.linalg.norm(direction))
-    x = np.concatenate(candidates.x)
-    error = np.concatenate(candidates.error)
-    certificate = np.concatenate(candidates.certificate)
-    if form.kind == RAMPS and len(x):
-        keep = _is_zero(form, x, error)
-        x, error, certificate = x[keep], error[keep], certificate[keep]
+    x = np.concatenate([np.empty((0, R)), *candidates.x])
+    error = np.concatenate([np.empty(0), *candidates.error])
+    certificate = np.concatenate([np.empty(0, int), *candidates.certificate])
     once = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0))
     x, error, certificate = x[once], error[once], certificate[once]
     zeros_found = _classified(form, x, error, certificate)
+    Q = form.basis
     zeros_found.continua = [
-        end
-        for end in zeros_found.continua
-        if not any(_lies_on(end[0][0], p @ form.basis.T) for p, _, _ in continua)
+        end for end in zeros_found.continua if not any(_lies_on(end[0][0], p @ Q.T) for p, _, _ in continua)
     ]
     if doubtful:
         notes.append(f"{doubtful} directions at infinity could not be told from continua")
     zeros_found.notes.extend(notes)
-    Q = form.basis
     zeros_found.continua.extend((p @ Q.T, d @ Q.T, r @ Q.T) for p, d, r in continua)
-    zeros_found.infinity = distinct_directions(np.array(infinity).reshape(-1, R) @ Q.T)
+    if infinity:
+        zeros_found.infinity = distinct_directions(np.array(infinity) @ Q.T)
     if unresolved:
         left = np.array(unresolved)
         centre, half = left.mean(1) @ Q.T, 0.5 * np.ptp(left, 1) @ np.abs(Q.T)
@@ -220,18 +195,18 @@ def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.nd
     kinked = (lower | upper).any(1)
     slope = form.slope(x) if len(x) else np.empty((0, R, R))
     index = np.sign(np.linalg.det(-slope)).astype(int) if len(x) else np.empty(0, int)
-    slopes = [a[None] for a in slope]
+    adjacent: dict[int, np.ndarray] = {}
     truncated = np.zeros(len(x), bool)
     keep = np.ones(len(x), bool)
     unresolved, ends = [], []
     certificate = certificate.copy()
-    for k in np.flatnonzero(kinked):
+    for k in np.flatnonzero(kinked).tolist():
         seen: Star = star(form, x[k], lower[k], upper[k])
         if seen.isolated is False:
             keep[k] = False
             ends.append((x[k], seen.rays))
             continue
-        slopes[k], whole = surrounding(form, x[k], lower[k], upper[k])
+        adjacent[k], whole = surrounding(form, x[k], lower[k], upper[k])
         truncated[k] = not whole
         certificate[k] = STAR_CERTIFICATE
         index[k] = UNKNOWN_INDEX if seen.index is None else seen.index
@@ -240,10 +215,11 @@ def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.nd
             unresolved.append(np.stack([x[k], x[k]]))
     order = np.flatnonzero(keep)
     z = x[order] @ Q.T
-    order = order[np.lexsort(np.round(z, 9).T[::-1])] if len(order) else order
+    order, z = (order[by], z[by]) if len(by := np.lexsort(np.round(z, 9).T[::-1])) else (order, z)
     return Zeros(
-        x[order] @ Q.T,
-        [Q @ slopes[k] @ Q.T for k in order],
+        z,
+        Q @ slope[order] @ Q.T,
+        {new: Q @ adjacent[old] @ Q.T for new, old in enumerate(order.tolist()) if old in adjacent},
         kinked[order],
         index[order],
         certificate[order],

@@ -180,8 +180,7 @@ def _line(progress: Progress) -> None:
 def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> FixedPoints:
     from neurito.analysis.exact import CERTIFICATES, UNKNOWN_INDEX, solve
 
-    mark = fingerprint(network)
-    if resume is not None and (resume.fingerprint != mark or not resume.search):
+    if resume is not None and (resume.fingerprint != fingerprint(network) or not resume.search):
         raise NeuritoError(
             "resume=... belongs to another network, or was not a certified search: start without it"
         )
@@ -194,9 +193,7 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
         notes.append(f"the search was {how}: {waiting} boxes are open; go on with resume=")
     index = [None if i == UNKNOWN_INDEX else int(i) for i in zeros.index]
     complete = not waiting and not len(zeros.unresolved) and not zeros.notes
-    slopes = np.array([s[0] for s in zeros.slopes]).reshape(-1, network.rank, network.rank) + np.eye(
-        network.rank
-    )
+    eye = np.eye(network.rank)
     bounded = network.activation in ("clipped_relu", "tanh")
     if complete and bounded and not zeros.continua and None not in index and sum(i or 0 for i in index) != 1:
         complete = False
@@ -207,13 +204,13 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
         method="certified",
         complete=complete,
         points=zeros.z,
-        jacobians=slopes,
+        jacobians=zeros.slopes + eye,
         residual=np.abs(network(zeros.z) - zeros.z).max(1, initial=0.0),
         on_boundary=zeros.on_boundary,
-        adjacent={k: s + np.eye(network.rank) for k, s in enumerate(zeros.slopes) if zeros.on_boundary[k]},
+        adjacent={k: pieces + eye for k, pieces in zeros.adjacent.items()},
         truncated=tuple(int(k) for k in np.flatnonzero(zeros.truncated)),
         index=tuple(index),
-        certificate=tuple(str(c) for c in CERTIFICATES[zeros.certificate]),
+        certificate=tuple(CERTIFICATES[k] for k in zeros.certificate),
         continua=tuple(Continuum(*c) for c in zeros.continua),
         infinity=zeros.infinity,
         unresolved=zeros.unresolved,
@@ -223,7 +220,7 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
         seconds=time.perf_counter() - begin,
         notes=tuple(notes),
         search=tuple(found),
-        fingerprint=mark,
+        fingerprint=fingerprint(network) if waiting else "",
     )
 
 

@@ -1,7 +1,7 @@
 """The network whose dynamics are analysed, as plain arrays: no JAX, no training, no noise."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, TypeGuard, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,6 @@ from neurito.errors import NeuritoError, nearest
 Activation = Literal["relu", "clipped_relu", "tanh", "identity"]
 
 
-@runtime_checkable
 class HasNetwork(Protocol):
     """Dynamics that can say what they are in plain arrays."""
 
@@ -142,6 +141,11 @@ class Network:
         return self
 
 
+def has_network(dynamics: object) -> TypeGuard[HasNetwork]:
+    """Can `dynamics` say what network it is?"""
+    return callable(getattr(dynamics, "as_network", None))
+
+
 def to_network(dynamics: object, input: ArrayLike | None = None) -> Network | None:
     """The network behind `dynamics`, or None where there is none (any other map).
 
@@ -149,6 +153,6 @@ def to_network(dynamics: object, input: ArrayLike | None = None) -> Network | No
         dynamics: a Network, or an object with `as_network(input)`.
         input: constant external input, one number per input channel, in the recording's units.
     """
-    if not isinstance(dynamics, HasNetwork):
+    if not has_network(dynamics):
         return None
     return dynamics.as_network(None if input is None else np.asarray(input, np.float64))

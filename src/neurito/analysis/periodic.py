@@ -19,7 +19,7 @@ from neurito.analysis.degenerate import (
 )
 from neurito.analysis.exact import Part, parts_of
 from neurito.analysis.network import Network
-from neurito.analysis.search import NO_LIMITS, Findings, Limits, work_through
+from neurito.analysis.search import NO_LIMITS, Budget, Findings, Limits, work_through
 from neurito.errors import NeuritoError
 
 
@@ -75,22 +75,26 @@ def cycles_of(network: Network, period: int, limits: Limits = NO_LIMITS) -> Orbi
         )
     form = canonical(network)
     parts, scale = parts_of(form)
-    found = [_search(form, part, scale, period, limits) for part in parts]
+    budget = Budget(limits, len(parts))
+    found = []
+    for k, part in enumerate(parts):
+        budget.part = k
+        found.append(_search(form, part, scale, period, budget))
     return _orbits(network, form, parts, scale, found, period)
 
 
-def _search(form: Form, part: Part, scale: float, period: int, limits: Limits) -> Findings:
+def _search(form: Form, part: Part, scale: float, period: int, budget: Budget) -> Findings:
     """Zeros of F^k(z) - z in one part."""
     from neurito.analysis.orbits import branch
 
     problem, box = _problem(form, part, scale), part.form.box
     assert box is not None
-    floor = FLOOR * float(np.ptp(box, 0).max())
+    floor = FLOOR * part.form.side
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
         return branch(form.kind, period, problem, floor, np.array(chunk, order="C"), limit)
 
-    return work_through(work, box[None], 0, limits)
+    return work_through(work, box[None], 0, budget)
 
 
 def _problem(form: Form, part: Part, scale: float) -> tuple[np.ndarray, ...]:
@@ -128,8 +132,7 @@ def _orbits(
     for part, findings in zip(parts, found, strict=True):
         x = findings.zeros[:, :R]
         open_boxes += len(findings.open)
-        assert part.form.box is not None
-        floor = FLOOR * float(np.ptp(part.form.box, 0).max())
+        floor = FLOOR * part.form.side
         for hull in clusters(findings.tiny, floor) if len(findings.tiny) else ():
             settled = _only_a_fixed_point(part.form, hull, period)
             at_kinks |= settled
@@ -188,7 +191,7 @@ def _only_a_fixed_point(form: Form, hull: np.ndarray, period: int) -> bool:
     lower, upper = touched(form, at[0], np.asarray(at[1]))
     local = neighbourhood(form, at[0], lower, upper)
     for face in faces(local, 1.0, (-0.1, 0.1), lid=False):
-        found = _search(local, Part(face.form, face), 1.0, period, STAR)
+        found = _search(local, Part(face.form, face), 1.0, period, Budget(STAR))
         sigma = face.lift(found.zeros[:, : form.rank])[1]
         if (
             len(found.open)

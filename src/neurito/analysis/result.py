@@ -62,7 +62,7 @@ class FixedPoints:
         boxes, solves, seconds: the work done.
         notes: in words, what the reader should know.
         search: raw findings, with which an unfinished search goes on.
-        fingerprint: of the network, so that a search goes on with its own.
+        fingerprint: of the network of an unfinished search, so that it goes on with its own.
     """
 
     method: Method

@@ -54,6 +54,46 @@ NO_LIMITS = Limits()
 
 
 @dataclass(eq=False)
+class Budget:
+    """What is left of some limits, over the parts of one search.
+
+    Attributes:
+        limits: as given.
+        parts: how many searches share them,
+        part: which of them is running,
+        spent: boxes that those before it looked at.
+        interrupted: the keyboard stopped one of them.
+    """
+
+    limits: Limits
+    parts: int = 1
+    part: int = 0
+    spent: int = 0
+    interrupted: bool = False
+    begin: float = field(default_factory=time.monotonic)
+
+    def over(self, boxes: int) -> bool:
+        """Is it time to stop, when this part has looked at so many boxes?"""
+        limits = self.limits
+        return (
+            self.interrupted
+            or self.spent + boxes >= limits.boxes
+            or (limits.seconds < np.inf and time.monotonic() - self.begin >= limits.seconds)
+        )
+
+    def slice(self, boxes: int, most: int) -> int:
+        """How many boxes the next slice may look at."""
+        return max(int(min(most, self.limits.boxes - self.spent - boxes)), 1)
+
+    def tell(self, share: float, boxes: int) -> None:
+        """Reports, when this part has settled a share of its volume."""
+        seconds, boxes = time.monotonic() - self.begin, self.spent + boxes
+        if self.limits.report is not None:
+            whole = (self.part + share) / self.parts
+            self.limits.report(Progress(whole, boxes, boxes / max(seconds, 1e-9), seconds))
+
+
+@dataclass(eq=False)
 class Findings:
     """What a search found, in the coordinates of its form.
 
@@ -84,119 +124,101 @@ class Findings:
 
     def gathered(self) -> "Findings":
         """All slices in one; equal patterns once."""
-        if self._parts:
+        if len(self._parts) == 1 and not len(self.zeros) and not len(self.states) and not len(self.tiny):
+            self.zeros, self.states, self.tiny = self._parts[0]
+        elif self._parts:
             zeros, states, tiny = (list(x) for x in zip(*self._parts, strict=True))
             self.zeros = np.concatenate([self.zeros, *zeros])
             self.states = np.concatenate([self.states, *states])
             self.tiny = np.concatenate([self.tiny, *tiny])
-            self._parts.clear()
-            if len(self.states) > 1:
-                self.states = np.unique(self.states, axis=0)
+        self._parts.clear()
+        if len(self.states) > 1:
+            self.states = np.unique(self.states, axis=0)
         return self
 
 
-Work = Callable[
-    [np.ndarray, int], tuple[np.ndarray, ...]
-]  # open boxes, how many to look at -> a slice's findings
+# from open boxes, and how many to look at, to a slice's findings
+Work = Callable[[np.ndarray, int], tuple[np.ndarray, ...]]
 
 
-def explore(
-    form: Form,
-    boxes: Float[np.ndarray, "box 2 latent"],
-    limits: Limits = NO_LIMITS,
-    floor: float | None = None,
-) -> Findings:
-    """Every zero of a form in some boxes.
+def explore(form: Form, boxes: Float[np.ndarray, "box 2 latent"], budget: Budget) -> Findings:
+    """Every zero of a form in some boxes inside its own.
 
     Args:
         form: what to solve.
         boxes: where.
-        limits: when to stop.
-        floor: the smallest side; a billionth of the widest if not given.
+        budget: when to stop.
 
     Returns:
         The findings; those of a stopped search hold the open boxes, with which another can go on.
     """
     from neurito.analysis.boxes import branch
 
-    hull = np.stack([boxes[:, 0].min(0), boxes[:, 1].max(0)]) if form.box is None else form.box
-    smallest = FLOOR * float(np.ptp(hull, 0).max()) if floor is None else floor
-    problem = form.problem(hull)
+    assert form.box is not None
+    problem, floor = form.problem(), FLOOR * form.side
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, smallest, np.array(chunk, order="C"), limit)
+        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit)
 
-    return work_through(work, boxes, form.q.size, limits)
+    return work_through(work, boxes, form.q.size, budget)
 
 
 def work_through(
-    work: Work, boxes: Float[np.ndarray, "box 2 latent"], units: int, limits: Limits
+    work: Work, boxes: Float[np.ndarray, "box 2 latent"], units: int, budget: Budget
 ) -> Findings:
     """Runs a compiled search over boxes, first here, then on all cores, until nothing is open or a limit is met."""
     R = boxes.shape[2]
     findings = Findings(np.empty((0, R + 3)), np.empty((0, max(units, 1)), np.int8), boxes[:0], boxes)
-    begin, volume = time.monotonic(), _volume(boxes)
-
-    def over() -> bool:
-        return findings.boxes >= limits.boxes or time.monotonic() - begin >= limits.seconds
+    if not len(boxes) or budget.over(0):
+        return findings
+    volume = _volume(boxes) if budget.limits.report else 1.0
 
     def tell(waiting: np.ndarray) -> None:
-        if limits.report is not None:
-            seconds = time.monotonic() - begin
-            share = 1.0 - _volume(waiting) / volume if volume > 0.0 else 1.0
-            limits.report(Progress(share, findings.boxes, findings.boxes / max(seconds, 1e-9), seconds))
+        if budget.limits.report:
+            budget.tell(1.0 - _volume(waiting) / volume if volume > 0.0 else 1.0, findings.boxes)
 
     try:
-        part = work(boxes, int(min(FIRST_SLICE, limits.boxes)))
+        part = work(boxes, budget.slice(0, FIRST_SLICE))
         findings.add(part)
         findings.open = part[0]
         tell(findings.open)
-        if limits.cores == 1:
-            while len(findings.open) and not over():
-                part = work(findings.open, int(min(SLICE, limits.boxes - findings.boxes)))
-                findings.add(part)
-                findings.open = part[0]
-                tell(findings.open)
-        elif len(findings.open) and not over():
-            _spread(findings, work, over, tell, limits)
+        if len(findings.open) and budget.limits.cores > 1:
+            _spread(findings, work, budget, tell)
+        while len(findings.open) and not budget.over(findings.boxes):
+            part = work(findings.open, budget.slice(findings.boxes, SLICE))
+            findings.add(part)
+            findings.open = part[0]
+            tell(findings.open)
     except KeyboardInterrupt:
-        findings.interrupted = True
+        budget.interrupted = True
+    findings.interrupted = budget.interrupted
+    budget.spent += findings.boxes
     return findings.gathered()
 
 
-def _spread(
-    findings: Findings,
-    work: Work,
-    over: Callable[[], bool],
-    tell: Callable[[np.ndarray], None],
-    limits: Limits,
-) -> None:
+def _spread(findings: Findings, work: Work, budget: Budget, tell: Callable[[np.ndarray], None]) -> None:
     """Works through the open boxes on several cores; what is open when it ends is in the findings again."""
     running: dict[Future[tuple[np.ndarray, ...]], np.ndarray] = {}
-
-    def waiting() -> np.ndarray:
-        return np.concatenate([findings.open, *running.values()])
-
-    with ThreadPoolExecutor(limits.cores) as pool:
+    cores = budget.limits.cores
+    with ThreadPoolExecutor(cores) as pool:
         try:
-            while (len(findings.open) and not over()) or running:
-                while len(findings.open) and len(running) < limits.cores and not over():
-                    share = min(-(-len(findings.open) // (limits.cores - len(running))), CHUNK)
+            while running or (len(findings.open) and not budget.over(findings.boxes)):
+                while len(findings.open) and len(running) < cores and not budget.over(findings.boxes):
+                    share = min(-(-len(findings.open) // (cores - len(running))), CHUNK)
                     step = max(len(findings.open) // share, 1)
                     chosen = np.zeros(len(findings.open), bool)
                     chosen[: share * step : step] = True  # large and small boxes alike
                     chunk, findings.open = findings.open[chosen], findings.open[~chosen]
-                    limit = int(min(SLICE, max(limits.boxes - findings.boxes, 1)))
-                    running[pool.submit(work, chunk, limit)] = chunk
+                    running[pool.submit(work, chunk, budget.slice(findings.boxes, SLICE))] = chunk
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     part = future.result()
                     del running[future]
                     findings.add(part)
                     findings.open = np.concatenate([findings.open, part[0]])
-                tell(waiting())
+                tell(np.concatenate([findings.open, *running.values()]))
         except KeyboardInterrupt:
-            findings.interrupted = True
+            budget.interrupted = True
             for future in running:  # slices are short: let them end, lose nothing
                 part = future.result()
                 findings.add(part)
