@@ -86,6 +86,23 @@ def test_generate(neurito, fitted, tmp_path):
     assert made.main.values.shape == (2, 12, 6)
 
 
+def test_a_model_with_inputs(neurito, tiny, tmp_path):
+    assert neurito("simulate", "reach", "--trials", "8", "--bins", "30", "--out", "reach.h5")[0] == 0
+    code, _, _ = neurito("fit", "reach.h5", *tiny, *UNSCORED, "--optimiser", "adam", "--run", "run")
+    assert code == 0
+    code, _, err = neurito("generate", "run", "--out", "made.h5")
+    assert code == 2
+    assert "give DATA, whose inputs drive it" in err
+    assert neurito("generate", "run", "reach.h5", "--trials", "3", "--out", "made.h5")[0] == 0
+    made, data = (Trials.load(tmp_path / name) for name in ("made.h5", "reach.h5"))
+    assert made.n_trials == 3
+    np.testing.assert_array_equal(made.inputs, data.inputs[:3])
+    code, _, err = neurito("forecast", "run", "--bins", "2", "--out", "f.nc")
+    assert code == 2
+    assert "--future-inputs last or zero" in err
+    assert neurito("forecast", "run", "--bins", "2", "--out", "f.nc", "--future-inputs", "last")[0] == 0
+
+
 def test_figures(neurito, fitted, tmp_path):
     assert neurito("plot", fitted, "--trial", "1", "--out", "figures")[0] == 0
     for name in ("training", "rates", "latents", "generated"):

@@ -33,7 +33,7 @@ def fit(
     command goes on with it.
 
     Args:
-        data: the recording; several files become sessions of one recording.
+        data: the recording; several files are joined, as sessions where they are of different ones.
         model: which model
         run: folder for everything; by default runs/DATA-MODEL.
         scores: whether the fitted model is scored.
@@ -88,9 +88,7 @@ def fit(
             from neurito.cli.figures import draw
 
             draw(done, chosen, folder / "figures", seed=training.seed)
-        output.fact(
-            "files", f"{folder}: model.json, model.safetensors, config.json, history.json, scores.json"
-        )
+        output.fact("files", f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
         if parts.test is not None:
             output.fact("next", f"neurito evaluate {folder} --part test")
 

@@ -102,6 +102,7 @@ def forecast(
     *,
     bins: int,
     out: Path,
+    future_inputs: Literal["", "last", "zero"] = "",
     part: Part = "all",
     samples: int = 64,
     particles: int | None = None,
@@ -116,6 +117,8 @@ def forecast(
         data: the recording; by default where it was for the fit.
         bins: how many bins past the end.
         out: file to write, for instance forecast.nc.
+        future_inputs: what drives the model past the end: the last inputs of each trial, or zero; needed if the model
+            has inputs.
         part: train, validation, test, or all.
         samples: posterior trajectories per trial.
         particles: K; by default as in the fit.
@@ -171,6 +174,10 @@ def generate(
     _mesh(device)
     fitted = Run.load(run)
     like = chosen(run, data, given["data"], "all")[0] if data else None
+    if fitted.fitted.layout.inputs and like is None:
+        raise NeuritoError(
+            f"the model has inputs {fitted.fitted.layout.inputs}; give DATA, whose inputs drive it"
+        )
     recorded = Recorded.in_run(run)
     n_bins = bins or (like.n_bins if like is not None else recorded.bins if recorded is not None else None)
     if n_bins is None:
