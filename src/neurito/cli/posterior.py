@@ -133,11 +133,13 @@ def forecast(
     out, mesh = output.target(out), _mesh(device)
     fitted = Run.load(run)
     trials, _ = chosen(run, data, given["data"], part)
-    if trials.inputs is not None and not future_inputs:
-        raise NeuritoError(
-            f"the recording has inputs {trials.input_names}; give --future-inputs last or zero"
-        )
-    inputs = trials.inputs[:, -1:] if trials.inputs is not None and future_inputs == "last" else 0
+    inputs: Any = None
+    if trials.inputs is not None:
+        if not future_inputs:
+            raise NeuritoError(
+                f"the recording has inputs {trials.input_names}; give --future-inputs last or zero"
+            )
+        inputs = trials.inputs[:, -1:] if future_inputs == "last" else 0
     found = results.forecast(
         fitted, trials, bins, inputs=inputs, samples=samples, particles=particles, seed=seed, mesh=mesh
     )
