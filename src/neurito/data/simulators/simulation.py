@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
-from numpy.typing import ArrayLike
 
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
