@@ -55,7 +55,7 @@ AFFINE, PATTERN, KRAWCZYK = 0, 1, 2  # the certificate of a point
 CUT = 0.4871  # not a half: symmetric networks have points on the planes in the middle
 SINGULAR = 1e11
 PLANES = 3  # a box that at most so many planes cross is a leaf
-CROWD = 8  # crossing units below which a direction is not worth its own descent
+CROWD = 16  # crossing units below which a direction is not worth its own descent
 ROUND = 1e-14
 
 
@@ -473,7 +473,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
             np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R),
         )  # fmt: skip
         work = desk(R, max(N, 1))
-        which, found = np.empty(2 * CROWD, np.int64), np.empty(PLANES, np.int64)
+        which, found = np.empty(CROWD, np.int64), np.empty(PLANES, np.int64)
         out, n_out = np.empty((1024, R + 3)), 0
         states, n_states = np.empty((256, max(N, 1)), np.int8), 0
         tiny, n_tiny = np.empty((1024, 2, R)), 0

@@ -138,7 +138,7 @@ def canonical(network: Network) -> Form:
     L, l = np.diag(a - 1.0), np.array(network.constant)  # noqa: E741
     P, v, basis = m.T, n, np.eye(network.rank)
     if np.ptp(a) == 0.0 and network.units >= network.rank > 1:
-        basis = np.linalg.svd(m, full_matrices=False)[2].T
+        basis = np.linalg.eigh(m.T @ m)[1][:, ::-1]
         P, v, l = basis.T @ P, basis.T @ v, basis.T @ l  # noqa: E741
     kind, w, q = RAMPS, np.full(network.units, np.inf), network.drive - network.h
     match network.activation:
@@ -201,8 +201,8 @@ def merged(form: Form) -> Form:
     P = np.where(back, -P, P)
     spread = np.zeros(q.size)
     lower, upper = _planes(P, q, w) if form.kind == RAMPS else _planes(P, q, np.full(q.size, np.inf))
-    order, group = _equal(np.stack([lower.astype(float), np.where(np.isfinite(w), w, -1.0)]))
-    if order.size < q.size:
+    if lower.max(initial=-1) + 1 < q.size:  # some planes are shared: perhaps equal units
+        order, group = _equal(np.stack([lower.astype(float), np.where(np.isfinite(w), w, -1.0)]))
         first = order[group]
         far = np.abs(P - P[:, first]).sum(0) * 1e3 + np.abs(q - q[first])
         joint = np.zeros((3, *v.shape))

@@ -140,6 +140,8 @@ def first_of(
         return np.empty(0, int)
     if len(x) <= 64:
         near = np.abs(x[:, None] - x[None]).max(-1) <= np.maximum(radius[:, None], radius[None])
+        if near.sum() == len(x):
+            return np.arange(len(x))
         group = np.argmax(near, axis=1)
         for _ in range(len(x)):
             follow = group[group]
