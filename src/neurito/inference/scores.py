@@ -30,7 +30,7 @@ class Score(NamedTuple):
     meaning: str
 
 
-_R = "data against simulations of the model, correlation over"
+_R = "simulated against recorded, over"
 SCORES: Mapping[str, Score] = MappingProxyType(
     {
         "bound": Score("nats/bin", "lower bound on the log-likelihood of what is read"),
@@ -49,12 +49,12 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "r2_from_latents": Score(
             "R2", "decoded linearly from latents, the decoder fitted to training trials"
         ),
-        "generated_rate": Score("r", f"mean rates: {_R} neurons"),
-        "generated_isi_mean": Score("r", f"mean inter-spike intervals: {_R} neurons"),
-        "generated_isi_cv": Score("r", f"variability (CV) of inter-spike intervals: {_R} neurons"),
-        "generated_correlation": Score("r", f"correlations of counts: {_R} pairs of neurons"),
-        "generated_power": Score("r", f"log power spectra: {_R} neurons and frequencies"),
-        "generated_coherence": Score("r", f"mean coherence: {_R} pairs of neurons"),
+        "generated_rate": Score("r", f"correlation of mean rates, {_R} neurons"),
+        "generated_isi_mean": Score("r", f"correlation of mean inter-spike intervals, {_R} neurons"),
+        "generated_isi_cv": Score("r", f"correlation of their variability (CV), {_R} neurons"),
+        "generated_correlation": Score("r", f"correlation of pairwise correlations, {_R} pairs"),
+        "generated_power": Score("r", f"correlation of log power, {_R} neurons and frequencies"),
+        "generated_coherence": Score("r", f"correlation of mean coherence, {_R} pairs"),
         "d_stsp": Score("nats", "distance in state space between data and simulations; 0 = alike"),
         "d_h": Score("0 to 1", "Hellinger distance of power spectra of data and simulations; 0 = alike"),
     }
