@@ -24,7 +24,7 @@ class Training:
         warmup: steps in which the rate rises from 0.
         optimiser: radam, adam, adamw, or sgd.
         weight_decay: of adamw.
-        clip: largest norm of a gradient; 0 = none.
+        clip: largest norm of a gradient, which keeps the first steps of RAdam in bounds; 0 = none.
         kl_warmup: share of the steps in which the KL weight rises from 0 (elbo only).
         particle_stages: numbers of particles before the model's own, each for an equal share of the fit: (4, 16)
             gives thirds with 4, 16 and K.
@@ -50,7 +50,7 @@ class Training:
     warmup: int = 0
     optimiser: Literal["radam", "adam", "adamw", "sgd"] = "radam"
     weight_decay: float = 1e-4
-    clip: float = 0.0
+    clip: float = 100.0
     kl_warmup: float = 0.0
     particle_stages: tuple[int, ...] = ()
     score: Literal["bound", "co_bps", "none"] = "bound"
