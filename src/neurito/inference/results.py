@@ -54,7 +54,6 @@ class _Engine:
 
     @cached_property
     def data(self) -> Batch:
-        self.fitted.layout.check(self.trials, (self.head,))
         return to_batch(self.trials, [self.head], padded(self.trials.n_trials))
 
     @cached_property
@@ -88,6 +87,7 @@ def _engine(
     # Samples of an ELBO's posterior are its particles, all alike.
     least = samples if inference.objective == "elbo" else 1
     inference = replace(inference, particles=max(particles or inference.particles, least))
+    fitted.layout.check(trials, (fitted.specification.observed(fitted.layout),))
     trials = _with_known_sessions(fitted, trials)
     return _Engine(fitted, trials, inference, mesh or runtime.mesh())
 
@@ -97,7 +97,6 @@ def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:
     known = fitted.layout.sessions
     if trials.session_names == known or len(known) == 1:
         return trials
-    fitted.layout.check(trials, (fitted.specification.observed(fitted.layout),))
     number = np.array([known.index(name) for name in trials.session_names])
     return replace(trials, session=number[trials.session], session_names=known)
 
