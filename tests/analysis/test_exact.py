@@ -84,6 +84,16 @@ def test_brute_force(kind, activation):
     assert complete >= 15
 
 
+@pytest.mark.parametrize("activation", ["relu", "clipped_relu"])
+def test_brute_force_with_descents_in_every_box(activation, monkeypatch):
+    """Large networks follow one direction through many boxes; here small ones do, so that it can be checked."""
+    monkeypatch.setattr("neurito.analysis.search.CROWD", 0)
+    for seed in range(8):
+        for kind in KINDS:
+            network = awkward_network(kind, activation, 1000 + seed)
+            agree(network, fixed_points(network, max_boxes=300_000))
+
+
 def milp_fixed_points(network: Network, reach: float) -> int:
     """How many fixed points HiGHS finds inside |z| <= reach: binaries choose the pattern, found ones are cut off."""
     from scipy.optimize import Bounds, LinearConstraint, milp

@@ -55,7 +55,7 @@ AFFINE, PATTERN, KRAWCZYK = 0, 1, 2  # the certificate of a point
 CUT = 0.4871  # not a half: symmetric networks have points on the planes in the middle
 SINGULAR = 1e11
 PLANES = 3  # a box that at most so many planes cross is a leaf
-CROWD = 16  # crossing units below which a direction is not worth its own descent
+FEW = 16  # crossing units that a leaf may have
 ROUND = 1e-14
 
 
@@ -432,7 +432,7 @@ def fill(to: ndarray, rows: ndarray) -> None:
 def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
     @cached
     def search(
-        kind: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int
+        kind: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int, crowd: int
     ) -> tuple[ndarray, ...]:
         """Works through `boxes`, and the boxes they are cut into, until `limit` of them have been looked at.
 
@@ -443,6 +443,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
             floor: sides are cut down to this length.
             boxes: (box, 2, R) lowest and highest corners.
             limit: how many boxes.
+            crowd: crossing units up to which a direction is not worth its own descent.
 
         Returns:
             Boxes still open; zeros (z, bound of the error, likely error, certificate); singular patterns; boxes too
@@ -473,7 +474,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
             np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R),
         )  # fmt: skip
         work = desk(R, max(N, 1))
-        which, found = np.empty(CROWD, np.int64), np.empty(PLANES, np.int64)
+        which, found = np.empty(FEW, np.int64), np.empty(PLANES, np.int64)
         out, n_out = np.empty((1024, R + 3)), 0
         states, n_states = np.empty((256, max(N, 1)), np.int8), 0
         tiny, n_tiny = np.empty((1024, 2, R)), 0
@@ -527,7 +528,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                             )  # fmt: skip
                             done = True
                             break
-                    if COMPILED and crossing > CROWD:
+                    if COMPILED and crossing > crowd:
                         slack = 0.0
                         for j in range(R):
                             slack += abs(y[j]) * (2.0 * guard[j] + ROUND * (abs(g[j]) + abs(shift[j])))

@@ -22,6 +22,7 @@ LOSS = 3.0  # a box goes on being halved while the units' bounds lose less than 
 TILT = 0.9  # and the slope across it less than this times that
 ROOM = 60  # boxes that may be open or given back at a time
 BUDGET = 1000  # boxes per direction
+DEPTH = 48  # halvings along one path: what the pads for rounding allow for
 SHRINK = 0.35  # units are sorted out when no more than this part of them still crosses
 
 
@@ -39,7 +40,7 @@ def desk(R: int, N: int) -> tuple[ndarray, ...]:
         np.empty((depth, R)),  # half-widths
         np.empty((2, N)),
         np.empty(R),
-        np.empty(depth, np.int64),
+        np.empty((2, depth), np.int64),  # sorted-out level and number of halvings
         np.empty(levels, np.int64),
     )
 
@@ -100,7 +101,8 @@ def descend(
     Returns:
         The new top, or -1: nothing done, y is no good here.
     """
-    V, X, base, tilt, centre, half, scratch, lead, level, size = work
+    V, X, base, tilt, centre, half, scratch, lead, marks, size = work
+    level, halvings = marks[0], marks[1]
     R = y.size
     slope, gap = scratch[0], scratch[1]
     constant = 0.0
@@ -129,7 +131,7 @@ def descend(
             X[0, 1, left] = abs(weight) * rho[k]
             constant += min(weight, 0.0) * width
             left += 1
-    base[0], size[0], level[0] = constant, left, 0
+    base[0], size[0], level[0], halvings[0] = constant, left, 0, 0
     start, stack, looked = top, 1, 0
     while stack > 0:
         stack -= 1
@@ -150,7 +152,7 @@ def descend(
         give_up = exact - fixed - below + across > LOSS * exact or across > TILT * exact
         if give_up and looked == 1:
             return -1
-        if give_up or stack + top - start + 2 >= ROOM or looked > BUDGET:
+        if give_up or stack + top - start + 2 >= ROOM or looked > BUDGET or halvings[stack] >= DEPTH:
             for m in range(R):
                 lo[top, m] = c[m] + centre[stack, m] - half[stack, m]
                 hi[top, m] = c[m] + centre[stack, m] + half[stack, m]
@@ -184,6 +186,7 @@ def descend(
         centre[stack + 1, side] += q
         half[stack, side] = half[stack + 1, side] = q
         level[stack] = level[stack + 1] = now
+        halvings[stack] = halvings[stack + 1] = halvings[stack] + 1
         stack += 2
     counters[0] += looked - 1
     return top

@@ -13,6 +13,7 @@ from neurito.analysis.canonical import FLOOR, Form
 
 FIRST_SLICE = 4000  # boxes looked at before threads are worth starting
 SLICE = 20000  # boxes between two reports of one core: some hundredths of a second
+CROWD = 16  # crossing units up to which a box is not searched along one direction (see `descent`)
 CHUNK = 512  # open boxes handed to a core at a time
 
 
@@ -158,7 +159,7 @@ def explore(form: Form, boxes: Float[np.ndarray, "box 2 latent"], budget: Budget
     problem, floor = form.problem(), FLOOR * form.side
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit)
+        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit, CROWD)
 
     return work_through(work, boxes, form.q.size, budget)
 
