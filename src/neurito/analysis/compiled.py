@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+KERNELS = ("loops.py", "bounds.py", "descent.py", "leaves.py", "boxes.py", "orbits.py")
 COMPILED = find_spec("numba") is not None
 # Sums may be reordered (the rounding pads allow for it), but NaN and infinity keep their meaning.
-KERNELS = ("loops.py", "descent.py", "boxes.py", "orbits.py")
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
@@ -25,9 +25,7 @@ def compiled(function: F) -> F:
         return function
     from numba import njit
 
-    kernel: F = njit(
-        inspect.unwrap(function), **_OPTIONS
-    )  # unwrap: shape checks have no place in compiled code
+    kernel: F = njit(inspect.unwrap(function), **_OPTIONS)  # shape checks have no place in compiled code
     return kernel
 
 

@@ -14,35 +14,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from neurito.analysis.boxes import (
-    AFFINE,
-    CUT,
-    KRAWCZYK,
-    PATTERN,
-    RAMPS,
-    ROUND,
-    beyond,
-    conditioned,
-    contract,
-    direction,
-    fill,
-    fill_row,
-    outside,
-)  # fmt: skip
-from neurito.analysis.compiled import COMPILED, cached, compiled, sources
-
-if COMPILED:
-    from neurito.analysis.loops import along, carry, inverse, ramps, sigmoids, slopes, spans
-else:
-    from neurito.analysis.vectors import (
-        along,
-        carry,
-        inverse,
-        ramps,
-        sigmoids,
-        slopes,
-        spans,
-    )  # fmt: skip
+from neurito.analysis.bounds import ROUND, beyond, conditioned, contract, direction, fill, fill_row, outside
+from neurito.analysis.boxes import CUT, RAMPS
+from neurito.analysis.compiled import cached, compiled, sources
+from neurito.analysis.leaves import AFFINE, KRAWCZYK, PATTERN
+from neurito.analysis.sums import along, carry, inverse, ramps, sigmoids, slopes, spans
 
 KINKS = 3  # a box with at most so many kinks, over all steps, is a leaf
 TINY = 2.0**-46
