@@ -69,11 +69,10 @@ def first_call(arguments: argparse.Namespace) -> dict[str, Any]:
         "print(time.perf_counter() - begin)"
     )
     with tempfile.TemporaryDirectory() as folder:
-        run = [sys.executable, "-c", code]
+        run, env = [sys.executable, "-c", code], os.environ | {"NUMBA_CACHE_DIR": folder}
         seconds = [
-            float(subprocess.run(run, env=os.environ | {"NUMBA_CACHE_DIR": folder}, capture_output=True, check=True).stdout)
-            for _ in range(3)
-        ]  # fmt: skip
+            float(subprocess.run(run, env=env, capture_output=True, check=True).stdout) for _ in range(3)
+        ]
     print(f"first call: {seconds[0]:.1f} s cold, {min(seconds[1:]):.2f} s with the machine code cached")
     return {"cold_s": seconds[0], "cached_s": min(seconds[1:])}
 
@@ -104,10 +103,8 @@ def scale(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         }  # fmt: skip
         rows.append(row)
         flag = "" if row["complete"] == count else f"  only {row['complete']} of {count} certified"
-        print(
-            f"  {rank}  {gain:4g}  {row['seconds']:7.3f}  {row['boxes']:.3g}  {row['points']:g}  {row['memory_mb']:.0f}{flag}",
-            flush=True,
-        )
+        cells = f"{row['seconds']:7.3f}  {row['boxes']:.3g}  {row['points']:g}  {row['memory_mb']:.0f}{flag}"
+        print(f"  {rank}  {gain:4g}  {cells}", flush=True)
     return rows
 
 
@@ -201,9 +198,14 @@ def brute(arguments: argparse.Namespace) -> dict[str, Any]:
     return rows
 
 
-def sweep(arguments: argparse.Namespace) -> dict[str, Any]:
+def sweep(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Every region of 128 planes in three latents: all vertices, and the eight patterns around each."""
-    network = random_network(128, 3, "relu", 6.0, 1)
+    return [
+        _swept(random_network(128, 3, "relu", gain, seed)) for gain, seed in ((1.0, 16), (3.0, 22), (3.0, 13))
+    ]
+
+
+def _swept(network: Network) -> dict[str, Any]:
     found = fixed_points(network)
     m, n, h, R = network.m, network.n, network.h, network.rank
     corners = np.array(list(combinations(range(len(m)), R)))
@@ -244,10 +246,9 @@ def solves(arguments: argparse.Namespace) -> dict[str, Any]:
         seen: list[np.ndarray] = []
         counts = []
         for _ in range(budget):
-            if admissible:  # the pattern of some state, so that its region exists
-                on = network.m @ (3.0 * g.standard_normal(R)) > network.h
-            else:
-                on = g.random(network.units) < 0.5
+            # admissible: the pattern of some state, so that its region exists
+            state = network.m @ (3.0 * g.standard_normal(R)) > network.h
+            on = state if admissible else g.random(network.units) < 0.5
             A = np.diag(network.leak - 1.0) + (network.n * on) @ network.m
             z = np.linalg.solve(A, network.n @ (on * network.h))
             if np.array_equal(network.m @ z > network.h, on) and not any(
@@ -265,7 +266,8 @@ def solves(arguments: argparse.Namespace) -> dict[str, Any]:
     axis.plot([exact.solves], [len(exact)], "k*", ms=9, label="branch and bound (all, certified)")
     axis.axhline(len(exact), color="0.8", zorder=0)
     axis.set(xscale="log", xlabel="linear systems solved", ylabel="fixed points found")
-    axis.legend(frameon=False, fontsize=7)
+    axis.legend(frameon=False, fontsize=7, loc=(0.02, 0.66))
+    axis.set_yticks(range(0, len(exact) + 1, 2))
     figure.supxlabel(f"Reach teacher, N = 60, R = 2: {len(exact)} fixed points.", fontsize=8)
     figure.savefig(OUT / "fixed_points_solves.png", dpi=150)
     row = {"points": len(exact), "solves": exact.solves, "random": anywhere[-1], "admissible": admissible[-1]}
@@ -274,7 +276,7 @@ def solves(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def reference(arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    """The published finder beside this one, R = 2, alternated; needs NEURITO_REFERENCE, a checkout of mackelab/smc_rnns."""
+    """The published finder beside this one, R = 2, alternated; NEURITO_REFERENCE is a checkout of mackelab/smc_rnns."""
     checkout = os.environ.get("NEURITO_REFERENCE")
     if checkout is None:
         print("  NEURITO_REFERENCE is not set: the published finder is not timed")
@@ -307,7 +309,8 @@ def reference(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             ours.append(median(lambda network=network: fixed_points(network), 50))
         row = {
             "units": network.units, "published_s": float(np.median(theirs)), "seconds": float(np.median(ours)),
-            "ratio": float(np.median(theirs) / np.median(ours)), "published": count, "points": len(fixed_points(network)),
+            "ratio": float(np.median(theirs) / np.median(ours)), "published": count,
+            "points": len(fixed_points(network)),
         }  # fmt: skip
         rows.append(row)
         print(
