@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import neurito
+
+neurito.start()  # before any test module makes a JAX array: all cores, in whatever order tests run
+
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
