@@ -59,9 +59,9 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
         digest  # noqa: B018  a closed-over value is part of numba's cache key: no stale machine code
         everything, planes, L, offset, guard, total = problem
         R, N = offset.size, everything.shape[1]
-        cap = boxes.shape[0] + 4096
+        cap = boxes.shape[0] + 1024
         slots = int(4.6 * math.log(N + 1.0)) + 4
-        lo, hi, slot = np.empty((cap, R)), np.empty((cap, R)), np.zeros(cap, np.int64)
+        lo, hi, slot = np.empty((cap, R)), np.empty((cap, R)), np.empty(cap, np.int64)
         units_at, ids_at = np.empty((slots, 2 * R + 3, N)), np.empty((slots, N), np.int64)
         size, A_at, b_at = np.empty(slots, np.int64), np.empty((slots, R, R)), np.empty((slots, R))
         fill(units_at[0], everything)
@@ -82,12 +82,13 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
         )  # fmt: skip
         work = desk(R, max(N, 1))
         which, found = np.empty(FEW, np.int64), np.empty(PLANES, np.int64)
-        out, n_out = np.empty((1024, R + 3)), 0
+        out, n_out = np.empty((256, R + 3)), 0
         states, n_states = np.empty((256, max(N, 1)), np.int8), 0
-        tiny, n_tiny = np.empty((1024, 2, R)), 0
+        tiny, n_tiny = np.empty((256, 2, R)), 0
         counters = np.zeros(3, np.int64)
         top = boxes.shape[0]
         for i in range(top):
+            slot[i] = 0
             fill_row(lo[i], boxes[i, 0])
             fill_row(hi[i], boxes[i, 1])
         while (
