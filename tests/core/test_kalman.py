@@ -97,6 +97,19 @@ def test_smoother(inference: Inference) -> None:
     )
 
 
+def test_smoothed_steps_have_the_noise_of_the_model_however_many_there_are() -> None:
+    """In single precision and compiled: a sum over a large broadcast has been compiled wrongly before."""
+    with jax.enable_x64(False):
+        model, batch = linear_model("optimal"), build.batch(recording(copies(VALUES)).forward(2))
+        inference = Inference(particles=400)
+        outcome = run(model, batch, KEY, inference=inference, record=True)
+        z = np.asarray(
+            smooth(model.dynamics, batch, outcome.record, inference, 1000, jax.random.key(5)), float
+        )
+    step = (z[:, -1] - z[:, -2] @ EXACT.A.T - EXACT.b).reshape(-1, 2)
+    np.testing.assert_allclose(np.cov(step.T), EXACT.Q, atol=0.1 * EXACT.Q.max())
+
+
 def test_smoother_without_resampling_follows_the_ancestry() -> None:
     short = VALUES[:, :3]
     inference = Inference(particles=3000, resampling="none", objective="iwae")

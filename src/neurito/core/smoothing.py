@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurito.core.batch import Batch
 from neurito.core.dynamics.base import Dynamics, Step
-from neurito.core.operators import Diagonal, Scale, apply
+from neurito.core.operators import Diagonal, Scale
 from neurito.core.parameters import resolve
 from neurito.core.scan import Inference, Record, bins, left
 
@@ -49,7 +49,9 @@ def trajectories(
     def white(scale: Scale, x: Float[Array, "... latent"]) -> Float[Array, "... latent"]:
         if isinstance(scale, Diagonal):
             return x / scale.d
-        return apply(jnp.linalg.inv(scale.matrix), x)
+        # Not as product and sum: jaxlib 0.10.2 compiles that wrongly under a broadcast this large (jax issue 39103).
+        inverse = jnp.linalg.inv(scale.matrix)
+        return x @ inverse.T if inverse.ndim == 2 else (inverse @ x[..., None])[..., 0]
 
     def step(carry: tuple[Array, Array], x: tuple[Array, Array, Array, Step, Array, Array | None]):  # type: ignore[no-untyped-def]
         index, chosen = carry
