@@ -51,7 +51,7 @@ def seconds_per_step(**sizes: int) -> float:
     return float(np.median(np.diff(marks)[1:])) / STRETCH
 
 
-def times(rounds: int = 3) -> dict[str, Any]:
+def times(rounds: int) -> dict[str, Any]:
     """Seconds per step for every point of every sweep, and the slope in logarithms over the larger half."""
     found = {}
     for name, sizes in SWEEPS.items():
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=["time", "memory", "compile"], default=["time", "memory", "compile"]
     )
+    parser.add_argument("--rounds", type=int, default=3, help="of every sweep")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -141,7 +142,11 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     path = OUT / "scaling.json"
     content = json.loads(path.read_text()) if path.is_file() else {}
-    for name, measure in (("compile", compilation), ("memory", memory), ("time", times)):
+    for name, measure in (
+        ("compile", compilation),
+        ("memory", memory),
+        ("time", lambda: times(options.rounds)),
+    ):
         if name in options.only:
             content[name] = measure()
     path.write_text(json.dumps(content, indent=1))
