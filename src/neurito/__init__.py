@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from neurito.data.load import describe, load
     from neurito.data.trials import Head, Splits, Trials
     from neurito.errors import NeuritoError, NeuritoWarning
-    from neurito.fitting.fitted import Fitted
     from neurito.fitting.run import Run
     from neurito.fitting.trainer import fit
     from neurito.fitting.training import Training
     from neurito.inference.results import forecast, generate, infer, log_likelihood
     from neurito.inference.scores import evaluate
     from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN
+    from neurito.models.fitted import Fitted
 
 _HOMES = {
     "neurito.core.runtime": ("start",),
     "neurito.data.load": ("describe", "load"),
     "neurito.data.trials": ("Head", "Splits", "Trials"),
     "neurito.errors": ("NeuritoError", "NeuritoWarning"),
-    "neurito.fitting.fitted": ("Fitted",),
+    "neurito.models.fitted": ("Fitted",),
     "neurito.fitting.run": ("Run",),
     "neurito.fitting.trainer": ("fit",),
     "neurito.fitting.training": ("Training",),

@@ -17,7 +17,7 @@ from neurito.core.observations import Affine, Gaussian, Observation
 from neurito.core.scan import Model, scan
 from neurito.core.smoothing import trajectories
 from neurito.data import Trials
-from neurito.fitting.prepare import to_batch
+from neurito.models.prepare import to_batch
 
 run = jax.jit(scan, static_argnames=("inference", "covered", "record"))
 """The scan, compiled; give everything after the key by name."""

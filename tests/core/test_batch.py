@@ -12,7 +12,7 @@ from tests.core.build import recording, run
 from neurito.core.batch import Batch
 from neurito.core.scan import Inference
 from neurito.data import Trials
-from neurito.fitting.prepare import padded, to_batch
+from neurito.models.prepare import padded, to_batch
 
 EXACT = build.linear_gaussian()
 VALUES = build.simulate(EXACT, trials=4, bins=9)

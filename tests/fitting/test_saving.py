@@ -13,8 +13,8 @@ import neurito
 from neurito.data import Trials
 from neurito.errors import NeuritoError
 from neurito.fitting import Fitted
-from neurito.fitting.fitted import revive
 from neurito.models import Layout, LinearDynamics, LowRankRNN, Specification, named
+from neurito.models.fitted import revive
 
 KEY = jax.random.key(0)
 COUNTS = Trials.from_array(np.random.default_rng(0).poisson(2.0, (4, 6, 3)), bin_width=0.01)

@@ -15,8 +15,8 @@ from neurito.core.scan import Inference
 from neurito.errors import NeuritoError
 from neurito.fitting import steps
 from neurito.fitting.packing import Packing
-from neurito.fitting.prepare import to_batch
 from neurito.models import Layout, LowRankRNN
+from neurito.models.prepare import to_batch
 
 TRIALS = recording(7, lengths=[10, 3, 9, 1, 7, 10, 5])
 SPEC = LowRankRNN(rank=2, units=5, particles=3)

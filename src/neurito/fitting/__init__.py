@@ -1,8 +1,8 @@
 """Fitting: batches, gradient steps, checkpoints, runs."""
 
-from neurito.fitting.fitted import Fitted
 from neurito.fitting.run import Run
 from neurito.fitting.trainer import fit
 from neurito.fitting.training import Training
+from neurito.models.fitted import Fitted
 
 __all__ = ["Fitted", "Run", "Training", "fit"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
-from neurito.fitting.fitted import Fitted
 from neurito.fitting.training import Training
+from neurito.models.fitted import Fitted
 
 
 @dataclass(frozen=True)

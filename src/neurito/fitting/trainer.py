@@ -16,15 +16,17 @@ from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.data.trials import Splits, Trials
 from neurito.errors import NeuritoError
+from neurito.evaluation.bits import co_bps
 from neurito.fitting import checkpoint, steps
 from neurito.fitting.drawing import Sampler
-from neurito.fitting.fitted import Fitted
 from neurito.fitting.packing import Packing
-from neurito.fitting.prepare import padded, to_batch
 from neurito.fitting.progress import Progress
 from neurito.fitting.run import Run, configuration, write_json
 from neurito.fitting.training import Training
+from neurito.inference import results
 from neurito.models import Layout, Specification
+from neurito.models.fitted import Fitted
+from neurito.models.prepare import padded, to_batch
 
 _GIVE_UP = 8  # restorations in a row
 
@@ -296,14 +298,10 @@ class _Job:
         """What selects: higher is better; None without selection."""
         if self.validation is None or self.training.score == "none":
             return None
-        from neurito.inference import results
-
         fitted = self.fitted(self.state.vector)
         if self.training.score == "bound":
             return results.bound_per_bin(
                 fitted, self.validation, key=self.key_score, covered="train", mesh=self.mesh
             )
-        from neurito.evaluation.bits import co_bps
-
         expected = results.expected_counts(fitted, self.validation, key=self.key_score, mesh=self.mesh)
         return float(co_bps(expected, self.validation, self.head))

@@ -19,10 +19,9 @@ from neurito.core.scan import Inference
 from neurito.data.construct import from_array
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
-from neurito.fitting.fitted import Fitted
-from neurito.fitting.prepare import padded, to_batch
-from neurito.fitting.run import Run
 from neurito.inference import posterior as compiled
+from neurito.models.fitted import Fitted, HasFitted, fitted_of
+from neurito.models.prepare import padded, to_batch
 
 _CHUNK = 64  # trials at a time,
 _NUMBERS = 1 << 26  # and so many expected values: a quarter of a gigabyte
@@ -73,13 +72,8 @@ class _Engine:
             )
 
 
-def fitted_of(model: Fitted | Run) -> Fitted:
-    """The fitted model of a run, or the fitted model itself."""
-    return model.fitted if isinstance(model, Run) else model
-
-
 def _engine(
-    model: Fitted | Run, trials: Trials, particles: int | None, mesh: Mesh | None, samples: int = 1
+    model: Fitted | HasFitted, trials: Trials, particles: int | None, mesh: Mesh | None, samples: int = 1
 ) -> _Engine:
     runtime.start()
     fitted = fitted_of(model)
@@ -102,7 +96,7 @@ def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:
 
 
 def log_likelihood(
-    fitted: Fitted | Run,
+    fitted: Fitted | HasFitted,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -143,7 +137,7 @@ def log_likelihood(
 
 
 def bound_per_bin(
-    fitted: Fitted | Run,
+    fitted: Fitted | HasFitted,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -157,7 +151,7 @@ def bound_per_bin(
 
 
 def expected_counts(
-    fitted: Fitted | Run,
+    fitted: Fitted | HasFitted,
     trials: Trials,
     *,
     key: PRNGKeyArray,
@@ -186,7 +180,7 @@ def _posteriors(
 
 
 def infer(
-    fitted: Fitted | Run,
+    fitted: Fitted | HasFitted,
     trials: Trials,
     *,
     samples: int = 64,
@@ -272,7 +266,9 @@ def infer(
     return dataset
 
 
-def forecast(fitted: Fitted | Run, trials: Trials, bins: int, *, inputs: Any = None, **options: Any) -> Any:
+def forecast(
+    fitted: Fitted | HasFitted, trials: Trials, bins: int, *, inputs: Any = None, **options: Any
+) -> Any:
     """The posterior of the trials, and of `bins` more bins in which nothing is read.
 
     Args:
@@ -339,7 +335,7 @@ class Generated:
 
 
 def generate(
-    fitted: Fitted | Run,
+    fitted: Fitted | HasFitted,
     n_trials: int,
     bins: int,
     *,

@@ -13,9 +13,8 @@ from neurito.data.head import Head
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn
 from neurito.evaluation import behaviour, bits, distances, rates, spikes
-from neurito.fitting.fitted import Fitted
-from neurito.fitting.run import Run
-from neurito.inference.results import bound_per_bin, fitted_of, generate, infer
+from neurito.inference.results import bound_per_bin, generate, infer
+from neurito.models.fitted import Fitted, HasFitted, fitted_of
 
 TRUTH = "truth_rates"  # a head of simulated recordings
 SIMULATIONS = 5  # of a continuous recording
@@ -71,7 +70,7 @@ def about(name: str) -> Score:
 
 
 def evaluate(
-    model: Fitted | Run,
+    model: Fitted | HasFitted,
     trials: Trials,
     train: Trials | None = None,
     samples: int = 64,

@@ -5,7 +5,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -106,6 +106,20 @@ class Fitted:
             return jnp.asarray(found, leaf.dtype)
 
         return cls(specification, layout, jax.tree_util.tree_map_with_path(fill, skeleton))
+
+
+@runtime_checkable
+class HasFitted(Protocol):
+    """Anything that holds a fitted model: a run."""
+
+    @property
+    def fitted(self) -> Fitted:
+        """The model."""
+
+
+def fitted_of(model: Fitted | HasFitted) -> Fitted:
+    """The fitted model of a run, or the fitted model itself."""
+    return model if isinstance(model, Fitted) else model.fitted
 
 
 def revive(kind: type[Specification], options: dict[str, Any]) -> Specification:
