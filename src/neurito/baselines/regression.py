@@ -1,0 +1,62 @@
+r"""Poisson regression with a log link, \(y_{tn} \sim \mathrm{Poisson}(\exp(b_n + w_n \cdot x_t))\).
+
+The mean negative log-likelihood per bin plus \(\tfrac{\rho}{2} |w_n|^2\) (features standardised) is minimised by
+L-BFGS, several channels at a time: what scikit-learn's ``PoissonRegressor`` minimises for one.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+_BLOCK = 16  # channels at a time, for memory
+_MOST = 50.0  # log of an expected count, beyond which a line search need not look
+
+
+def poisson_regression(
+    features: Float[np.ndarray, "row feature"],
+    counts: Float[np.ndarray, "row channel"],
+    known: Bool[np.ndarray, "row channel"],
+    ridge: float,
+) -> tuple[Float[np.ndarray, "feature channel"], Float[np.ndarray, " channel"]]:
+    """Weights and offsets of every channel; one never known gets the offset of almost no spikes.
+
+    Args:
+        features: x, one row per bin.
+        counts: y.
+        known: which counts there are; the others do not count.
+        ridge: penalty on the weights of standardised features.
+    """
+    mean, sd = features.mean(0), features.std(0)
+    sd = np.where(sd > 0, sd, 1)
+    x = (features - mean) / sd
+    blocks = np.array_split(np.arange(counts.shape[1]), -(-counts.shape[1] // _BLOCK) or 1)
+    fits = [_fit(x, counts[:, block], known[:, block], ridge) for block in blocks]
+    weights, offsets = (np.concatenate(part, -1) for part in zip(*fits, strict=True))
+    weights = weights / sd[:, None]
+    return weights, offsets - mean @ weights
+
+
+def _fit(
+    x: Float[np.ndarray, "row feature"],
+    y: Float[np.ndarray, "row channel"],
+    known: Bool[np.ndarray, "row channel"],
+    ridge: float,
+) -> tuple[Float[np.ndarray, "feature channel"], Float[np.ndarray, " channel"]]:
+    from scipy.optimize import minimize
+
+    rows = np.maximum(known.sum(0), 1)
+    share = known / rows
+    spikes = (y * share).sum(0)
+    moments = x.T @ (y * share)
+    start = np.log(np.maximum(spikes, 0.1 / rows))  # a silent channel: a tenth of a spike
+
+    def objective(packed: Float[np.ndarray, " value"]) -> tuple[float, Float[np.ndarray, " value"]]:
+        w, b = np.split(packed.reshape(-1, y.shape[1]), [x.shape[1]])
+        expected = np.exp(np.minimum(x @ w + b + start, _MOST)) * share
+        loss = expected.sum() - (w * moments).sum() - ((b + start) * spikes).sum() + ridge / 2 * (w**2).sum()
+        slope = np.concatenate([x.T @ expected - moments + ridge * w, expected.sum(0)[None] - spikes])
+        return loss, slope.ravel()
+
+    size = (x.shape[1] + 1) * y.shape[1]
+    found = minimize(objective, np.zeros(size), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    w, b = np.split(found.x.reshape(-1, y.shape[1]), [x.shape[1]])
+    return w, b[0] + start
