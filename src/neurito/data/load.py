@@ -20,7 +20,9 @@ FORMATS = {
     "matlab": "MATLAB's mat, of any version",
     "hdf5": "HDF5 of any layout",
     "lfads": "HDF5 in the layouts of LFADS",
+    "nlb": "HDF5 of the Neural Latents Benchmark",
     "nwb": "Neurodata Without Borders",
+    "steinmetz": "sessions of Steinmetz et al. 2019 (NWB or npz)",
     "csv": "a table of text: rows are bins, columns are channels",
     "spike_table": "a table of text: unit and time of each spike",
     "matclust": "spikes sorted with MatClust (mat)",
@@ -173,10 +175,11 @@ def sniff(path: Path) -> str:
 
 
 def _format(path: Path, head: bytes) -> str:
+    from neurito.data.readers import steinmetz
     from neurito.data.readers.tracking import MAGIC
 
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
-        return "npy"
+        return "steinmetz" if steinmetz.is_release(path) else "npy"
     if head.startswith(b"MATLAB 7.3 MAT-file"):
         return "matlab"
     if head.startswith(b"MATLAB 5.0 MAT-file") or path.suffix.lower() == ".mat":
@@ -202,6 +205,7 @@ def _format(path: Path, head: bytes) -> str:
 
 
 def _hdf5(path: Path) -> str:
+    from neurito.data.readers import nlb, steinmetz
     from neurito.data.readers.hdf5 import opened
     from neurito.data.readers.lfads import is_lfads
     from neurito.data.store import FORMAT
@@ -210,7 +214,9 @@ def _hdf5(path: Path) -> str:
         if file.attrs.get("format") == FORMAT:
             return "neurito"
         if "nwb_version" in file.attrs:
-            return "nwb"
+            return "steinmetz" if steinmetz.is_session(file) else "nwb"
+        if nlb.is_nlb(file):
+            return "nlb"
         return "lfads" if is_lfads(file) else "hdf5"
 
 

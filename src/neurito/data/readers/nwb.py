@@ -33,6 +33,13 @@ def read(path: Path, options: Options) -> Trials:
     return to_trials(recording, options)
 
 
+def recording(path: Path, wanted: Sequence[str] = ()) -> Recording:
+    """Units, intervals, and those of the wanted series that the file has."""
+    with opened(path) as file:
+        there = _series(file)
+        return _recording(path, file, [name for name in wanted if name in there])
+
+
 def describe(path: Path) -> list[str]:
     """What is inside."""
     from neurito.data.describing import describe_recording, line, suggest
