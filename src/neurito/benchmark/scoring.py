@@ -1,0 +1,189 @@
+"""The scores of the benchmark, on this machine: validation trials for test trials, whose targets are not public."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from neurito.benchmark import reading
+from neurito.benchmark.prediction import Part, Prediction, rows
+from neurito.benchmark.tasks import Task, checked_width, find
+from neurito.data.load import PathLike, sniff
+from neurito.data.trials import Trials
+from neurito.errors import NeuritoError
+from neurito.evaluation import Psth, co_bps, fp_bps, psth_r2, tp_correlation, velocity_r2
+from neurito.evaluation.psth import psth
+
+
+class Meaning(NamedTuple):
+    """What a score means."""
+
+    unit: str
+    meaning: str
+
+
+SCORES = {
+    "co_bps": Meaning("bits/spike", "co-smoothing: held-out neurons, above their mean rates"),
+    "velocity_r2": Meaning("R2", "velocity decoded linearly from the rates of all neurons"),
+    "tp_correlation": Meaning("r", "neural speed against the produced interval; strongly negative is good"),
+    "psth_r2": Meaning("R2", "rates averaged over conditions against smoothed PSTHs"),
+    "fp_bps": Meaning("bits/spike", "forward prediction: all neurons, 200 ms after the window"),
+}
+"""Every score that `score` may give."""
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What a prediction is scored against.
+
+    Attributes:
+        task: the set.
+        train: trials to which decoders are fitted.
+        evaluation: trials that are scored.
+        psth: PSTHs of both, or None where the set has none.
+    """
+
+    task: Task
+    train: Trials
+    evaluation: Trials
+    psth: Psth | None
+
+    @classmethod
+    def of(cls, trials: Trials, task: Task | str, part: Part = "validation") -> "Target":
+        """From all trials that `read` gave; PSTHs are smoothed within windows and forward bins.
+
+        Raises:
+            NeuritoError: there are no such trials, or their held-out neurons are not known.
+        """
+        task = find(task) if isinstance(task, str) else task
+        train, evaluation = rows(trials, part)
+        jittered = trials.metadata.get("jitter", np.zeros(1)).any()
+        histograms = None if jittered else _psth(trials[np.union1d(train, evaluation)], task, 0)
+        return cls(task, trials[train], _known(trials[evaluation]), histograms)
+
+
+def target(path: PathLike, name: str, bin_width: float = 0.02, part: Part = "validation") -> Target:
+    """What predictions of a set are scored against; from NWB files with PSTHs as the benchmark makes them.
+
+    Args:
+        path: as for `read`.
+        name: of the set.
+        bin_width: seconds, 0.005 or 0.02.
+        part: what is scored; the targets of the test are not public.
+
+    Raises:
+        NeuritoError: as `read`.
+    """
+    task, width = find(name), checked_width(bin_width)
+    made = Target.of(reading.read(path, name, bin_width), task, part)
+    paths = reading.files(path, task)
+    if task.psth_sd is None or {sniff(file) for file in paths} != {"nwb"}:
+        return made
+    margin = int(np.ceil(3 * task.psth_sd / width))
+    parts = ["train", "validation"]
+    wide = reading.cut(reading.recordings(paths, ()), task, width, parts, margin=margin, jittered=False)
+    return Target(task, made.train, made.evaluation, _psth(wide, task, margin))
+
+
+def score(prediction: Prediction, target: Target) -> dict[str, float]:
+    """The scores of a prediction, those that the set has; `SCORES` says what they mean.
+
+    co-bps and fp-bps, velocity R2 (of Area2_Bump the mean of an active and a passive decoder), PSTH R2, or the
+    correlation of neural speed with the produced interval of DMFC_RSG.
+
+    Args:
+        prediction: expected counts.
+        target: the trials.
+
+    Raises:
+        NeuritoError: the prediction is of other trials, bins or neurons.
+    """
+    task, trials = target.task, target.evaluation
+    width, bins = checked_width(trials.bin_width), task.bins(trials.bin_width)
+    if prediction.task.name != task.name or prediction.width != width:
+        raise NeuritoError(
+            f"the prediction is for {prediction.task.key(prediction.width)}, the target {task.key(width)}"
+        )
+    for name, rates, wanted in (
+        ("train", prediction.train, target.train),
+        ("evaluation", prediction.evaluation, trials),
+    ):
+        want = (wanted.n_trials, wanted.main.n_channels)
+        if (rates.shape[0], rates.shape[2]) != want:
+            raise NeuritoError(
+                f"{name} rates of {task.name} have shape {rates.shape}; the target has {want[0]} trials and "
+                f"{want[1]} neurons"
+            )
+    rates, window = prediction.evaluation, _window(trials, bins)
+    scores = {"co_bps": co_bps(rates[:, :bins], window)}
+    if task.behaviour is not None:
+        scores["velocity_r2"] = _velocity_r2(prediction, target, bins)
+    elif task.columns:
+        scores["tp_correlation"] = _tp_correlation(rates[:, :bins], window, task)
+    if target.psth is not None:
+        of = trials.metadata
+        jitter = of["jitter"] if of["jitter"].any() else None
+        scores["psth_r2"] = psth_r2(target.psth, rates[:, :bins] / width, of["condition"], jitter)
+    if rates.shape[1] > bins and trials.n_bins > bins and trials.main.score[:, bins:].any():
+        scores["fp_bps"] = fp_bps(rates, trials)
+    return {name: scores[name] for name in SCORES if name in scores}
+
+
+def _window(trials: Trials, bins: int) -> Trials:
+    return trials if trials.n_bins == bins else trials.select(time=slice(0, bins))
+
+
+def _known(trials: Trials) -> Trials:
+    """The trials, if their held-out neurons are known."""
+    head = trials.main
+    if not head.score[:, :, ~head.read.any((0, 1))].any():
+        raise NeuritoError("the held-out neurons of these trials are not public; score the validation part")
+    return trials
+
+
+def _velocity_r2(prediction: Prediction, target: Target, bins: int) -> float:
+    behaved, groups = [], []
+    for trials in (target.train, target.evaluation):
+        name = target.task.behaviour if target.task.behaviour in trials.heads else "behaviour"
+        head = _window(trials, bins).head(name)
+        behaved.append(np.where(head.score, head.values, np.nan))
+        groups.append(trials.metadata.get("group", np.zeros(trials.n_trials, int)))
+    rates = np.concatenate([prediction.train[:, :bins], prediction.evaluation[:, :bins]])
+    n = len(prediction.train)
+    return velocity_r2(  # behaviour is moved by the lag already
+        rates, np.concatenate(behaved), slice(n), slice(n, None), groups=np.concatenate(groups)
+    )
+
+
+def _tp_correlation(rates: np.ndarray, trials: Trials, task: Task) -> float:
+    table = np.stack([trials.metadata[name].astype(float) for name in task.columns], 1)
+    if task.outlier is not None and task.outlier in trials.metadata:
+        table[trials.metadata[task.outlier].astype(bool)] = np.nan
+    head = trials.main
+    inside: np.ndarray = head.score[:, :, ~head.read.any((0, 1))].max(2)
+    return tp_correlation(rates, table[:, -1], table[:, :3], inside)
+
+
+def _psth(wide: Trials, task: Task, margin: int) -> Psth | None:
+    """PSTHs of the window from trials with so many bins more around it; None where the set has none."""
+    of, width, bins = wide.metadata, checked_width(wide.bin_width), task.bins(wide.bin_width)
+    condition = of.get("condition", np.full(wide.n_trials, -1)).copy()
+    if task.outlier is not None and task.outlier in of:
+        condition[of[task.outlier].astype(bool)] = -1
+    if task.psth_sd is None or not (condition >= 0).any():
+        return None
+    length = np.full(wide.n_trials, bins)
+    if task.period is not None and all(name in of for name in task.period):
+        low, high = (reading.edge(of[name].astype(float), width) for name in task.period)
+        length = high - low
+        for one in np.unique(
+            condition[condition >= 0]
+        ):  # much shorter trials are left out, the rest cut alike
+            mine = condition == one
+            condition[mine & (length < 0.8 * length[mine].mean())] = -1
+    used = np.flatnonzero(condition >= 0)
+    made = psth(wide.main.values[used], condition[used], width, task.psth_sd)
+    rates = made.rates[:, margin : margin + bins].copy()
+    for histogram, one in zip(rates, made.conditions, strict=True):
+        histogram[: max(0, bins - length[condition == one].min())] = np.nan
+    return Psth(made.conditions, rates)
