@@ -169,14 +169,16 @@ def brute(arguments: argparse.Namespace) -> dict[str, Any]:
     import neurito.analysis.search as search
 
     rows: dict[str, Any] = {}
-    usual = search.CROWD
+    usual = search.crowd
     for kind in KINDS:
         row = dict.fromkeys(
             ("networks", "missed", "spurious", "wrongly_complete", "not_complete", "continua"), 0
         )
         for seed in range(arguments.networks // (2 * len(KINDS)) + 1):
             for activation in ("relu", "clipped_relu"):
-                search.CROWD = 0 if seed % 4 == 0 else usual  # a quarter with descents in every box
+                search.crowd = (
+                    (lambda rank: 0) if seed % 4 == 0 else usual
+                )  # a quarter with descents in every box
                 network = awkward_network(kind, activation, 10_000 + seed)
                 found, truth = (
                     fixed_points(network, max_boxes=300_000, workers=1),
@@ -192,7 +194,7 @@ def brute(arguments: argparse.Namespace) -> dict[str, Any]:
                 row["wrongly_complete"] += bool(found.complete and (missed or differ))
                 row["not_complete"] += not found.complete
                 row["continua"] += bool(found.continua)
-        search.CROWD = usual
+        search.crowd = usual
         rows[kind] = row
         print(f"  {kind}: {row}", flush=True)
     return rows

@@ -87,7 +87,7 @@ def test_brute_force(kind, activation):
 @pytest.mark.parametrize("activation", ["relu", "clipped_relu"])
 def test_brute_force_with_descents_in_every_box(activation, monkeypatch):
     """Large networks follow one direction through many boxes; here small ones do, so that it can be checked."""
-    monkeypatch.setattr("neurito.analysis.search.CROWD", 0)
+    monkeypatch.setattr("neurito.analysis.search.crowd", lambda rank: 0)
     for seed in range(8):
         for kind in KINDS:
             network = awkward_network(kind, activation, 1000 + seed)

@@ -21,6 +21,7 @@ from neurito.errors import NeuritoError
 RAMPS, SIGMOIDS = 0, 1
 UNIT_ROUND = 2.0**-53
 FLOOR = 1e-9  # of the widest side: where cutting stops
+_MIX = np.cos(np.arange(1.0, 65.0))  # a direction in no special relation to anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,8 +240,12 @@ def _planes(P: np.ndarray, q: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np
 
 def _equal(columns: Float[np.ndarray, "row column"]) -> tuple[np.ndarray, np.ndarray]:
     """First column of each group of columns equal to 14 digits, and every column's group."""
-    scale = np.maximum(np.abs(columns).max(1, initial=0.0), 1e-300)[:, None]
-    keys = np.round(columns / scale, 14)
+    scale = np.maximum(np.abs(columns).max(1, initial=0.0), 1e-300)
+    line = np.sort((_MIX[: scale.size] / scale if scale.size <= _MIX.size else 0.0 * scale) @ columns)
+    if (line[1:] - line[:-1]).min(initial=np.inf) > 1e-12:  # equal columns would meet on any line
+        each = np.arange(line.size)
+        return each, each
+    keys = np.round(columns / scale[:, None], 14)
     order = np.lexsort(keys)
     ordered = keys[:, order]
     starts = np.ones(order.size, bool)
@@ -288,17 +293,24 @@ def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterat
     R = form.rank
     whole = replace(form, P=scale * form.P, L=scale * form.L)
     fields = dict(vars(whole))
-    width, pads, total = whole.width, whole._pads(max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9)), whole.total
-    total += float(np.abs(form.l).max() + (np.abs(form.v) @ np.abs(form.q)).max())
+    pads = whole._pads(max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9))  # as large on all faces
+    total = whole.total + float(np.abs(form.l).max() + (np.abs(form.v) @ np.abs(form.q)).max())
+    shared = {
+        "pads": pads,
+        "total": total,
+        "width": whole.width,
+        "side": max(2.0, s[1] - s[0]) * (1.0 + 1e-9),
+    }
 
     def face(axis: int, sign: float, **parts: Any) -> Face:
         side = Form.__new__(Form)  # `replace` would cost more than looking at the box
-        vars(side).update(fields, **parts, pads=pads, total=total, width=width)  # pads: as large on all faces
+        vars(side).update(fields, **parts, **shared)
         return Face(side, axis, sign)
 
+    box = np.empty((2, R))
+    box[0], box[1] = -1.0 - 1e-9, 1.0 + 1e-9
     if lid:
-        yield face(-1, 1.0, box=np.array([[-1.0] * R, [1.0] * R]) * (1.0 + 1e-9))
-    box = np.array([[-1.0] * R, [1.0] * R]) * (1.0 + 1e-9)
+        yield face(-1, 1.0, box=box.copy())
     box[:, -1] = s
     for axis in range(R):
         rest = [j for j in range(R) if j != axis]

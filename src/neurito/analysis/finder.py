@@ -87,8 +87,8 @@ def fixed_points(
             result = _certified(network, _limits(max_boxes, max_seconds, workers, progress), resume)
             return result if basis == "model" else result.in_basis(orthonormal_basis(network))
         advice = (
-            f"a certificate for rank {network.rank} would take {_cost(network)}; ranks up to {limit} are feasible: "
-            "set max_seconds for what can be had in a given time, or method='numerical' for a search without proof"
+            f"a certificate for rank {network.rank} would take {_cost(network)}; ranks up to {limit} are feasible: set "
+            "a limit of seconds for what can be had in that time, or take method 'numerical', a search without proof"
         )
         if method == "certified":
             raise NeuritoError(advice)

@@ -1,11 +1,51 @@
-"""The noise-free network of fitted dynamics, for the analysis of its fixed points and cycles."""
+"""The noise-free network, or map, of fitted dynamics, for the analysis of its fixed points and cycles."""
 
+from collections.abc import Callable
+from typing import TypeGuard
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from neurito.analysis.network import Network
-from neurito.core.dynamics import Dynamics, FullRankRNN, Linear, LowRankRNN
+from neurito.core.dynamics import Dynamics, FullRankRNN, Linear, LowRankRNN, Step
 from neurito.errors import NeuritoError
+
+
+def is_network(dynamics: Dynamics) -> TypeGuard[LowRankRNN | FullRankRNN | Linear]:
+    """Whether `network_of` knows these dynamics."""
+    return isinstance(dynamics, LowRankRNN | FullRankRNN | Linear)
+
+
+def map_of(
+    dynamics: Dynamics, dt: float, input: ArrayLike | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What one bin does to a state without noise, for any dynamics, in double precision.
+
+    Args:
+        dynamics: of a fitted model; what depends on time is taken at the start of a trial.
+        dt: width of a bin, seconds.
+        input: one number per input channel, in the recording's units; None = none.
+    """
+    with jax.enable_x64(True):
+        precise = jax.tree.map(lambda x: jnp.asarray(x, float) if eqx.is_inexact_array(x) else x, dynamics)
+        u = None if input is None else jnp.atleast_1d(jnp.asarray(input, float))
+        step = Step(jnp.zeros(()), jnp.asarray(dt / dynamics.substeps), u)
+
+        @jax.jit
+        def bin_(z: jax.Array) -> jax.Array:
+            for _ in range(dynamics.substeps):
+                mean, scale = precise.affine(z, step)
+                z = precise.move(z, mean, scale, step, jnp.zeros(dynamics.noise_dim))
+            return z
+
+    def apply(z: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(bin_(jnp.asarray(z, float)))
+
+    return apply
 
 
 def network_of(dynamics: Dynamics, input: ArrayLike | None = None) -> Network:
@@ -20,7 +60,7 @@ def network_of(dynamics: Dynamics, input: ArrayLike | None = None) -> Network:
     Raises:
         NeuritoError: the dynamics are no network, or the input has another number of channels.
     """
-    if not isinstance(dynamics, LowRankRNN | FullRankRNN | Linear):
+    if not is_network(dynamics):
         raise NeuritoError(
             f"dynamics={type(dynamics).__name__} is no network of units: give a map z -> z instead"
         )

@@ -38,6 +38,7 @@ class Orbits:
             fixed point lies on many kinks.
         unresolved: how many boxes could not be decided.
         boxes, solves: the work done.
+        interrupted: the keyboard stopped the search.
     """
 
     period: int
@@ -49,6 +50,7 @@ class Orbits:
     unresolved: int
     boxes: int
     solves: int
+    interrupted: bool = False
 
     @property
     def stability(self) -> list[str]:
@@ -176,6 +178,7 @@ def _orbits(
         unresolved,
         sum(f.boxes for f in found),
         sum(f.solves for f in found),
+        any(f.interrupted for f in found),
     )
 
 

@@ -160,8 +160,7 @@ class FixedPoints:
                 for c in self.continua
             ),
             infinity=infinity,
-            unresolved=boxes,
-            search=(),
+            unresolved=boxes,  # the search stays in its own coordinates
         )
 
     def table(self) -> "pd.DataFrame":

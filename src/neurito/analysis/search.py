@@ -13,8 +13,12 @@ from neurito.analysis.canonical import FLOOR, Form
 
 FIRST_SLICE = 4000  # boxes looked at before threads are worth starting
 SLICE = 20000  # boxes between two reports of one core: some hundredths of a second
-CROWD = 16  # crossing units up to which a box is not searched along one direction (see `descent`)
 CHUNK = 512  # open boxes handed to a core at a time
+
+
+def crowd(rank: int) -> int:
+    """Crossing units up to which a box is not searched along one direction (`descent`): all, in one or two latents."""
+    return 16 if rank > 2 else 2**31
 
 
 @dataclass(frozen=True)
@@ -156,10 +160,10 @@ def explore(form: Form, boxes: Float[np.ndarray, "box 2 latent"], budget: Budget
     from neurito.analysis.boxes import branch
 
     assert form.box is not None
-    problem, floor = form.problem(), FLOOR * form.side
+    problem, floor, some = form.problem(), FLOOR * form.side, crowd(form.rank)
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit, CROWD)
+        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit, some)
 
     return work_through(work, boxes, form.q.size, budget)
 

@@ -1,4 +1,4 @@
-"""The command line: neurito fit, evaluate, infer, forecast, generate, plot, simulate, info."""
+"""The command line: neurito fit, evaluate, infer, forecast, generate, plot, fixed-points, simulate, info."""
 
 import os
 import sys
@@ -30,6 +30,11 @@ COMMANDS = {
         ),
         Command("generate", "neurito.cli.posterior:generate", "simulates a fitted model", ("data",)),
         Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
+        Command(
+            "fixed-points",
+            "neurito.cli.fixed_points:fixed_points",
+            "all fixed points and cycles of a fitted network, with a certificate",
+        ),
         Command("simulate", "neurito.cli.files:simulate", "simulates a known system", ("simulator",)),
     )
 }
