@@ -220,8 +220,8 @@ def _cut_one(
         ),
         session_names=(task.name,),
         metadata={
-            **{k: v for k, v in table.items() if k not in ("start_time", "stop_time")},
-            **{k: v.astype(float) for k, v in table.items() if k in task.columns},
+            **{name: column for name, column in table.items() if name not in ("start_time", "stop_time")},
+            **{name: table.get(name, np.full(rows.size, np.nan)).astype(float) for name in task.scored_by},
             "split": part,
             "condition": _conditions(found.intervals["trials"], task)[rows],
             "group": table[task.groups].astype(int) if task.groups in table else np.zeros(rows.size, int),

@@ -73,6 +73,11 @@ class Task:
         """Standard deviation of the Gaussian that smooths PSTHs, seconds; None = no PSTHs."""
         return SMOOTHING_SECONDS.get(self.name)
 
+    @property
+    def scored_by(self) -> tuple[str, ...]:
+        """Columns of the trials table that scores need; NaN in the test part, whose file lacks them."""
+        return (*self.columns, *(self.period or ()), *((self.outlier,) if self.outlier else ()))
+
     def bins(self, width: float) -> int:
         """Bins of the window."""
         return round((self.window[1] - self.window[0]) / width)

@@ -154,7 +154,7 @@ class _Sizes:
                 raise NeuritoError(f"{source}: {key} has shape {array.shape}; give (trial, time, neuron)")
         first = arrays[f"{parts[0]}_spikes_heldin"]
         out = next(array for key, array in arrays.items() if "spikes_heldout" in key)
-        ahead = [array.shape[1] for key, array in arrays.items() if key.endswith("_forward")]
+        ahead = [arrays[f"{main}_forward"].shape[1] for main in _MAIN if f"{main}_forward" in arrays]
         return cls(
             [len(arrays[f"{part}_spikes_heldin"]) for part in parts],
             first.shape[1],
