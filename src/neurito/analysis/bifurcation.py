@@ -142,6 +142,8 @@ def bifurcations(
         if value not in found:
             dynamics = family(value)
             found[value] = (to_network(dynamics) or dynamics, fixed_points(dynamics, **options))
+            if any(part.interrupted for part in found[value][1].search):
+                raise KeyboardInterrupt
         return found[value][1]
 
     brackets: list[tuple[float, float]] = []

@@ -230,7 +230,8 @@ def _three(axes: Any, step: Any, network: Network | None, window: np.ndarray, pa
     speed = np.linalg.norm(flow, axis=1, keepdims=True)
     arrows = flow / np.maximum(speed, 1e-12) * (0.3 + 0.7 * speed / max(float(speed.max()), 1e-12))
     axes.quiver(*grid.T, *(0.1 * np.ptp(window, 1) * arrows).T, color=FLOW, lw=0.4, alpha=0.6)
-    _lines(axes, paths, SAMPLE, 0.8, "sample trajectory")
+    inside = np.all((paths >= window[:, 0]) & (paths <= window[:, 1]), axis=-1, keepdims=True)
+    _lines(axes, np.where(inside, paths, np.nan), SAMPLE, 0.8, "sample trajectory")  # 3D axes clip nothing
     axes.set(
         **{f"{a}label": f"z{j + 1} (arbitrary units)" for j, a in enumerate("xyz")},
         **{f"{a}lim": window[j] for j, a in enumerate("xyz")},

@@ -100,7 +100,7 @@ def fixed_points(
         written.append(folder / f"fixed_points.{ending}")
         found.save(written[-1])
     _show(found)
-    stopped = any("interrupted" in note for note in found.notes)
+    stopped = any(part.interrupted for part in found.search)
     for period in range(2, cycles + 1):
         if stopped:
             break
