@@ -1,6 +1,6 @@
 r"""Factor analysis of smoothed log counts, and Poisson regression from the factors.
 
-\(x_t = \log(s_t + c) = \mu + \Lambda z_t + \epsilon_t\) with \(z_t \sim N(0, I)\) and \(\epsilon_t \sim N(0, \Psi)\), Psi
+\(x_t = \log(s_t + c) = \mu + \Lambda z_t + \epsilon_t\) with \(z_t \sim N(0, I)\), \(\epsilon_t \sim N(0, \Psi)\), Psi
 diagonal and s as in `smoothing`; the factors' posterior mean is \(\beta (x_t - \mu)\),
 \(\beta = (I + \Lambda^\top \Psi^{-1} \Lambda)^{-1} \Lambda^\top \Psi^{-1}\), and every neuron has the expected count
 \(\exp(b_n + w_n \cdot z_t)\). As in Yu et al. (J Neurophysiol 2009), section "two-stage methods", with a regression
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Float
 
 from neurito.baselines.base import Arrays, Baseline, Prediction, log_linear
 from neurito.baselines.reading import Reading, targets
@@ -19,6 +20,10 @@ from neurito.baselines.regression import poisson_regression
 from neurito.baselines.smoothing import SMALL, smoothed, widths
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
+
+LEAST = 1e-6  # noise variance, absolute and as a share of a channel's variance
+MOST = 1000  # iterations
+TOLERANCE = 1e-9  # of -2 log-likelihood per bin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class FactorAnalysis(Baseline):
 
     factors: int = 5
     sd: float = 0.0
-    ridge: float = 1e-4
+    ridge: float = 1e-3
 
     def candidates(self, bin_width: float) -> Sequence["FactorAnalysis"]:
         """One per width."""
@@ -72,17 +77,36 @@ def factors(reading: Reading, sd: float, count: int) -> tuple[np.ndarray, np.nda
     Raises:
         NeuritoError: there are not more channels than factors.
     """
-    from sklearn.decomposition import FactorAnalysis as Analysis
-
     held_in, bins = reading.held_in, reading.bins
     if not 0 < count < held_in.sum():
         raise NeuritoError(
             f"factors={count}: choose from 1 to {held_in.sum() - 1}, one less than the read channels"
         )
     x = np.log(smoothed(reading, sd, reading.mean)[bins][:, held_in] + SMALL)
-    found = Analysis(count, svd_method="lapack", max_iter=1000).fit(x)
-    loading = found.components_.T
-    noise = np.maximum(found.noise_variance_, 1e-6)  # of a channel that never fires
+    loading, noise = maximum_likelihood(np.cov(x.T, bias=True), count)
     scaled = loading / noise[:, None]
     recognition = np.linalg.solve(np.eye(count) + loading.T @ scaled, scaled.T).T
-    return loading, recognition, found.mean_
+    return loading, recognition, x.mean(0)
+
+
+def maximum_likelihood(
+    covariance: Float[np.ndarray, "channel channel"], count: int
+) -> tuple[Float[np.ndarray, "channel factor"], Float[np.ndarray, " channel"]]:
+    """Loadings and noise variances: alternately the best loadings given the noise, and the noise given these."""
+    variance = np.maximum(np.diag(covariance), LEAST)  # of a channel that never fires
+    noise, before = variance, np.inf
+    for _ in range(MOST):
+        root = np.sqrt(noise)
+        values, vectors = np.linalg.eigh(covariance / np.outer(root, root))
+        values, vectors = values[-count:], vectors[:, -count:]
+        kept = np.maximum(values, 1)
+        loading = root[:, None] * vectors * np.sqrt(np.maximum(values - 1, 0))
+        # What the likelihood loses, in nats per row; constants left out.
+        cost = (np.log(noise) + variance / noise).sum() + (
+            np.log(np.maximum(values, 1)) - np.maximum(values - 1, 0)
+        ).sum()
+        noise = np.maximum(variance - (loading**2).sum(1), LEAST * variance)
+        if before - cost < TOLERANCE:
+            break
+        before = cost
+    return loading, noise

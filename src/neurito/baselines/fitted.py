@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from neurito.baselines.base import Arrays, Baseline, Prediction
 from neurito.baselines.reading import Reading
 from neurito.data.trials import Trials

@@ -187,7 +187,7 @@ class GPFA(Baseline):
     transform: Literal["sqrt", "log"] = "sqrt"
     iterations: int = 100
     tolerance: float = 1e-4
-    ridge: float = 1e-4
+    ridge: float = 1e-3
 
     def estimate(self, train: Trials) -> tuple[Arrays, list[float]]:
         """EM from factor analysis, and the regression."""

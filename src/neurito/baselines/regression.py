@@ -25,10 +25,12 @@ def poisson_regression(
         known: which counts there are; the others do not count.
         ridge: penalty on the weights of standardised features.
     """
+    if not counts.shape[1]:
+        return np.zeros((features.shape[1], 0)), np.zeros(0)
     mean, sd = features.mean(0), features.std(0)
     sd = np.where(sd > 0, sd, 1)
     x = (features - mean) / sd
-    blocks = np.array_split(np.arange(counts.shape[1]), -(-counts.shape[1] // _BLOCK) or 1)
+    blocks = np.array_split(np.arange(counts.shape[1]), -(-counts.shape[1] // _BLOCK))
     fits = [_fit(x, counts[:, block], known[:, block], ridge) for block in blocks]
     weights, offsets = (np.concatenate(part, -1) for part in zip(*fits, strict=True))
     weights = weights / sd[:, None]

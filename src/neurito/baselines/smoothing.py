@@ -4,7 +4,7 @@ The smoothed count is a weighted mean of what was read near a bin, drawn to the 
 there is little of it (a gap, forward bins):
 
 \[ s_{tn} = \frac{\sum_u k_{t-u} r_{un} y_{un} + \epsilon \bar y_n}{\sum_u k_{t-u} r_{un} + \epsilon}, \quad
-   k_u \propto e^{-u^2 / 2\sigma^2},\ \sum_u k_u = 1,\ \epsilon = 0.01 \]
+   k_u \propto e^{-u^2 / 2\sigma^2},\ \sum_u k_u = 1,\ \epsilon = 0.1 \]
 
 with r = 1 where y was read. Neurons that are read are predicted by s, all others by
 \(\exp(b_n + \sum_m W_{nm} \log(s_{tm} + c))\), c = `SMALL`. The first baseline of the Neural Latents Benchmark
@@ -25,7 +25,7 @@ from neurito.data.trials import Trials
 
 GRID = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.2)
 SMALL = 1e-2
-PULL = 0.01
+PULL = 0.1
 REACH = 4.0  # standard deviations
 
 
@@ -64,7 +64,7 @@ class Smoothing(Baseline):
     name: ClassVar[str] = "smoothing"
 
     sd: float = 0.0
-    ridge: float = 1e-4
+    ridge: float = 1e-2
 
     def candidates(self, bin_width: float) -> Sequence["Smoothing"]:
         """One per width."""
