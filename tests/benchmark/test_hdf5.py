@@ -135,5 +135,5 @@ def test_saved_trials_are_read_again(sets, tmp_path):
     assert found.fingerprint() == want.fingerprint()
     assert benchmark.read(tmp_path / "maze.h5", "mc_maze", split="val").n_trials == 4
     want.select(time=slice(0, 20)).save(tmp_path / "cut.h5")
-    with pytest.raises(NeuritoError, match="has 20 bins for mc_maze at 0.02 s; 35 are needed"):
+    with pytest.raises(NeuritoError, match=r"has 20 bins for mc_maze at 0.02 s; 35 are needed"):
         benchmark.read(tmp_path / "cut.h5", "mc_maze")

@@ -100,7 +100,7 @@ def test_conditions_and_groups(sets):
 
 
 def test_force_drives_and_the_hand_is_decoded(sets):
-    folder, made = sets("area2_bump")
+    folder, _ = sets("area2_bump")
     trials = benchmark.read(folder, "area2_bump", split="train+val", behaviour=["hand_pos"], inputs=["force"])
     assert trials.input_names == tuple(f"force_{i}" for i in range(6))
     assert list(trials.heads) == ["spikes", "hand_pos"]
@@ -123,7 +123,7 @@ def test_force_drives_and_the_hand_is_decoded(sets):
 
 def test_ready_set_go(sets):
     """Windows move at random, held-out neurons are scored between set and go outside training."""
-    folder, made = sets("dmfc_rsg")
+    folder, _ = sets("dmfc_rsg")
     trials = benchmark.read(folder, "dmfc_rsg", split="train+val")
     of, held_out = trials.metadata, trials.main.score[:, :75, 5]
     room = np.floor(np.clip(1500 - of["tp"], 0, 300) / 20)

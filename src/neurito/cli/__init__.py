@@ -35,6 +35,12 @@ COMMANDS = {
             "neurito.cli.fixed_points:fixed_points",
             "all fixed points and cycles of a fitted network, with a certificate",
         ),
+        Command("data", "neurito.cli.datasets:data", "lists and fetches recordings, cuts sets of the benchmark"),
+        Command(
+            "benchmark",
+            "neurito.cli.benchmark:benchmark",
+            "submission to the Neural Latents Benchmark, and its scores",
+        ),
         Command("simulate", "neurito.cli.files:simulate", "simulates a known system", ("simulator",)),
     )
 }
