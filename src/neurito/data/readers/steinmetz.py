@@ -59,8 +59,10 @@ def describe(path: Path) -> list[str]:
     from neurito.data.readers import npy, nwb
 
     if not zipfile.is_zipfile(path):
-        return [*nwb.describe(path)[:-3], *suggest(path)]
-    return [*npy.describe(path)[:-3], *suggest(path)] if _plain(path) else []
+        return [*nwb.describe(path), "", "as sessions of Steinmetz et al. 2019:", *suggest(path)]
+    if not _plain(path):
+        return ["", "its sessions are pickled, which is not read; loading it says how to make plain files"]
+    return [*npy.describe(path), *suggest(path)]
 
 
 def steps(time: np.ndarray, contrast_left: Any, contrast_right: Any, onset: Any, go_cue: Any) -> np.ndarray:
