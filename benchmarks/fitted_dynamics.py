@@ -76,13 +76,10 @@ def analyse(run: neurito.Run, seconds: float) -> dict[str, Any]:
 def draw(network: Network, name: str, latents: np.ndarray | None = None) -> Any:
     """The portrait in coordinates in which the columns of m are orthonormal."""
     found, T = fixed_points(network, basis="orthonormal"), orthonormal_basis(network)
-    back = np.linalg.inv(T)
-    turned = Network(
-        network.leak, network.m @ back, T @ network.n, network.h, network.activation, T @ network.constant,
-        network.drive,
-    )  # fmt: skip
     data = None if latents is None else latents @ T.T
-    return portrait(turned, found, data=data, trajectories=0 if latents is not None else 8, title=name)
+    return portrait(
+        network.in_basis(T), found, data=data, trajectories=0 if latents is not None else 8, title=name
+    )
 
 
 def figure() -> None:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from networks import random_network
 
-from neurito.analysis import FixedPoints, Network, along_input, bifurcations, diagram, fixed_points, portrait
+from neurito.analysis import (
+    FixedPoints,
+    Network,
+    along_input,
+    bifurcations,
+    diagram,
+    fixed_points,
+    orthonormal_basis,
+    portrait,
+)
 from neurito.errors import NeuritoError, NeuritoWarning
 
 
@@ -85,6 +94,10 @@ def test_orthonormal_basis_changes_coordinates_only(found):
     assert other.eigenvalues == pytest.approx(found.eigenvalues, abs=1e-9)
     size = np.linalg.norm(network.m @ found.points.T, axis=0)
     assert np.linalg.norm(other.points, axis=1) == pytest.approx(size)
+    turned = network.in_basis(orthonormal_basis(network))
+    assert turned(other.points) == pytest.approx(other.points, abs=1e-9)
+    with pytest.raises(NeuritoError, match="no other basis"):
+        Network([0.5, 0.6], np.ones((3, 2)), np.ones((2, 3)), np.ones(3)).in_basis(np.eye(2))
 
 
 def test_manifolds():

@@ -1,6 +1,7 @@
 """The noise-free network, or map, of fitted dynamics, for the analysis of its fixed points and cycles."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeGuard
 
 import equinox as eqx
@@ -19,10 +20,21 @@ def is_network(dynamics: Dynamics) -> TypeGuard[LowRankRNN | FullRankRNN | Linea
     return isinstance(dynamics, LowRankRNN | FullRankRNN | Linear)
 
 
-def map_of(
-    dynamics: Dynamics, dt: float, input: ArrayLike | None = None
-) -> Callable[[np.ndarray], np.ndarray]:
-    """What one bin does to a state without noise, for any dynamics, in double precision.
+@dataclass(frozen=True)
+class BinMap:
+    """What one bin does to states (..., R), in double precision whatever JAX is set to."""
+
+    function: Callable[[jax.Array], jax.Array]
+    batched = True
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """F(z)."""
+        with jax.enable_x64(True):
+            return np.asarray(self.function(jnp.asarray(z, float)))
+
+
+def map_of(dynamics: Dynamics, dt: float, input: ArrayLike | None = None) -> BinMap:
+    """What one bin does to a state without noise, for any dynamics.
 
     Args:
         dynamics: of a fitted model; what depends on time is taken at the start of a trial.
@@ -34,18 +46,15 @@ def map_of(
         u = None if input is None else jnp.atleast_1d(jnp.asarray(input, float))
         step = Step(jnp.zeros(()), jnp.asarray(dt / dynamics.substeps), u)
 
-        @jax.jit
-        def bin_(z: jax.Array) -> jax.Array:
-            for _ in range(dynamics.substeps):
-                mean, scale = precise.affine(z, step)
-                z = precise.move(z, mean, scale, step, jnp.zeros(dynamics.noise_dim))
-            return z
+    @jax.jit
+    def bin_(z: jax.Array) -> jax.Array:
+        quiet = jnp.zeros((*z.shape[:-1], dynamics.noise_dim))
+        for _ in range(dynamics.substeps):
+            mean, scale = precise.affine(z, step)
+            z = precise.move(z, mean, scale, step, quiet)
+        return z
 
-    def apply(z: np.ndarray) -> np.ndarray:
-        with jax.enable_x64(True):
-            return np.asarray(bin_(jnp.asarray(z, float)))
-
-    return apply
+    return BinMap(bin_)
 
 
 def network_of(dynamics: Dynamics, input: ArrayLike | None = None) -> Network:

@@ -134,6 +134,17 @@ class Network:
                 slope = np.ones_like(x)
         return np.diag(self.leak) + np.einsum("ri,...i,is->...rs", self.n, slope, self.m, optimize=True)
 
+    def in_basis(self, T: Float[np.ndarray, "latent latent"]) -> "Network":
+        """The same network in latents T z.
+
+        Raises:
+            NeuritoError: latents of different leaks, which no longer leak by themselves once they are mixed.
+        """
+        if np.ptp(self.leak) > 0.0:
+            raise NeuritoError(f"leak={self.leak.tolist()}: latents of different leaks have no other basis")
+        m, n, c = self.m @ np.linalg.inv(T), T @ self.n, T @ self.constant
+        return Network(self.leak, m, n, self.h, self.activation, c, self.drive)
+
     def as_network(self, input: np.ndarray | None = None) -> "Network":
         """Itself, under an input that is already part of `drive` and `constant`."""
         if input is not None:

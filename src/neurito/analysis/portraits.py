@@ -150,8 +150,8 @@ def _window(
 
 
 def _apply(step: Any, z: np.ndarray) -> np.ndarray:
-    """F on many states, also where F takes one at a time."""
-    if isinstance(step, Network):
+    """F on many states, also where F takes one at a time (all but networks and maps with `batched` set)."""
+    if isinstance(step, Network) or getattr(step, "batched", False):
         return step(z)
     flat = z.reshape(-1, z.shape[-1])
     return np.array([np.asarray(step(x), float) for x in flat]).reshape(z.shape)

@@ -110,10 +110,9 @@ def fixed_points(
         _show_cycles(orbits)
         written.append(folder / f"cycles_{period}.csv")
         _save_cycles(orbits, written[-1])
-    if dynamics.latent_dim <= 3:
-        if orthonormal and network is not None:
-            step = _turned(network, analysis.orthonormal_basis(network))
-        written += _draw(analysis.portrait(step, found), folder / "portrait")
+    drawn = _drawn(step, orthonormal)
+    if dynamics.latent_dim <= 3 and drawn is not None:
+        written += _draw(analysis.portrait(drawn, found), folder / "portrait")
     if family is not None and not stopped:
         name, values, member = family
         branches = analysis.bifurcations(member, values, name=name, **limits)
@@ -179,12 +178,6 @@ def _family(
         return Network(**parts)
 
     return f"factor of {what}", values, scaled
-
-
-def _turned(step: Callable[[np.ndarray], np.ndarray], T: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The map in coordinates T z."""
-    back = np.linalg.inv(T)
-    return lambda z: T @ step(back @ z)
 
 
 class _Report:
@@ -321,6 +314,15 @@ def _save(frame: Any, path: Path) -> None:
 
     with atomic_write(path) as temporary:
         frame.to_csv(temporary, index=False)
+
+
+def _drawn(step: Any, orthonormal: bool) -> Any:
+    """The map in the coordinates of the points; None where latents of different leaks are mixed."""
+    from neurito.analysis import orthonormal_basis
+
+    if not orthonormal:
+        return step
+    return step.in_basis(orthonormal_basis(step)) if np.ptp(step.leak) == 0.0 else None
 
 
 def _draw(figure: "Figure", path: Path) -> list[Path]:
