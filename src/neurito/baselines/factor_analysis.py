@@ -100,11 +100,8 @@ def maximum_likelihood(
         values, vectors = np.linalg.eigh(covariance / np.outer(root, root))
         values, vectors = values[-count:], vectors[:, -count:]
         kept = np.maximum(values, 1)
-        loading = root[:, None] * vectors * np.sqrt(np.maximum(values - 1, 0))
-        # What the likelihood loses, in nats per row; constants left out.
-        cost = (np.log(noise) + variance / noise).sum() + (
-            np.log(np.maximum(values, 1)) - np.maximum(values - 1, 0)
-        ).sum()
+        loading = root[:, None] * vectors * np.sqrt(kept - 1)
+        cost = (np.log(noise) + variance / noise).sum() + (np.log(kept) - kept + 1).sum()  # -2 log-likelihood
         noise = np.maximum(variance - (loading**2).sum(1), LEAST * variance)
         if before - cost < TOLERANCE:
             break

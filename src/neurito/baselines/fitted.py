@@ -1,11 +1,15 @@
 """A fitted baseline: its words, what it has learnt, what it was fitted to."""
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from neurito.baselines.base import Arrays, Baseline, Prediction
 from neurito.baselines.reading import Reading
 from neurito.data.trials import Trials
+from neurito.errors import NeuritoError
+from neurito.models import fitted as model
 from neurito.models.layout import Layout
 
 
@@ -32,6 +36,11 @@ class FittedBaseline:
         """From a fit to these trials."""
         return cls(specification, Layout.of(train), parameters, history)
 
+    @property
+    def fitted(self) -> "FittedBaseline":
+        """Itself, so that it may stand wherever a run may."""
+        return self
+
     def predict(self, trials: Trials) -> Prediction:
         """Expected counts per bin of every channel of the main head, from what is read of it.
 
@@ -43,3 +52,36 @@ class FittedBaseline:
         """
         self.layout.check(trials, (self.specification.observed(self.layout),))
         return self.specification.predict(self.parameters, Reading.of(trials))
+
+    def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:
+        """Writes model.safetensors and model.json into a folder that exists."""
+        model.write(Path(folder), self.specification, self.layout, self.parameters, provenance)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "FittedBaseline":
+        """Reads what `save` wrote.
+
+        Raises:
+            NeuritoError: a file is missing, damaged or of a newer format, or it holds no baseline.
+        """
+        from neurito.models import named
+
+        words, arrays = model.read(Path(folder))
+        kind = named(words["model"])
+        if not issubclass(kind, Baseline):
+            raise NeuritoError(
+                f"{folder}: holds {words['model']}, no baseline; read it with neurito.Run.load"
+            )
+        return cls(model.revive(kind, words["options"]), Layout.from_json(words["layout"]), arrays)
+
+
+def restored(folder: str | os.PathLike[str]) -> "model.Fitted | FittedBaseline":
+    """The fitted model or baseline in a run folder.
+
+    Raises:
+        NeuritoError: a file is missing, damaged or of a newer format.
+    """
+    from neurito.baselines import BASELINES
+
+    words, _ = model.read(Path(folder))
+    return (FittedBaseline if words["model"] in BASELINES else model.Fitted).load(folder)

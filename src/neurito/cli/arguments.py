@@ -116,17 +116,17 @@ def table_of(command: Command, choice: str | None) -> Table:
     for name in command.sections:
         sections.append(_section(name, choice))
         if name == "model":
-            from neurito.models import MODELS
+            from neurito.models import kinds
 
-            others = {o.name: k for k, m in MODELS.items() for o in Section.of("", "", m).options}
+            others = {o.name: k for k, m in kinds().items() for o in Section.of("", "", m).options}
     return Table(command.name, sections, others)
 
 
 def _listed(name: str) -> list[str]:
     if name == "model":
-        from neurito.models import MODELS
+        from neurito.models import kinds
 
-        return list(MODELS)
+        return list(kinds())
     from neurito.cli.files import systems
 
     return systems()

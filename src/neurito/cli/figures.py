@@ -30,6 +30,7 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
     """
     from neurito import plots
     from neurito.inference import results
+    from neurito.inference.baselines import baseline_of
 
     if not 0 <= trial < trials.n_trials:
         raise NeuritoError(f"--trial {trial}: this part has trials 0 to {trials.n_trials - 1}")
@@ -41,6 +42,9 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
         key: few.heads[f"truth_{key}"].values for key in ("rates", "latents") if f"truth_{key}" in few.heads
     }
     inputs = None if trials.inputs is None else trials.inputs
+    drawn = {"training", "rates", "latents", "generated"}
+    if baseline_of(run) is not None:  # nothing is generated; bands need standard deviations
+        drawn = {"rates", "latents"} if "latent_sd" in posterior else {"rates"}
     figures: dict[str, Callable[[], Figure]] = {
         "training": lambda: plots.training(run.history, run.training.score),
         "rates": lambda: plots.rates(posterior, few, shown, true=true.get("rates"), head=name),
@@ -54,7 +58,11 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for key, figure in figures.items():
-        if (key == "training" and not run.history) or (key == "generated" and trials.n_bins < 8):
+        if (
+            key not in drawn
+            or (key == "training" and not run.history)
+            or (key == "generated" and trials.n_bins < 8)
+        ):
             continue
         try:
             made = figure()

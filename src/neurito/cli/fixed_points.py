@@ -62,10 +62,11 @@ def fixed_points(
     from neurito import analysis
     from neurito.analysis.fitted import is_network, map_of, network_of
     from neurito.fitting.run import Run
+    from neurito.models.fitted import fitted_of
 
     if cycles < 1:
         raise NeuritoError(f"--cycles {cycles}: give the longest period, 1 or more")
-    fitted = Run.load(run).fitted
+    fitted = fitted_of(Run.load(run))
     dynamics, names = fitted.model.dynamics, fitted.layout.inputs
     u = _inputs(input, names)
     network = network_of(dynamics, u) if is_network(dynamics) else None

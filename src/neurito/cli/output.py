@@ -69,13 +69,17 @@ def sentence(fitted: Any) -> str:
     from dataclasses import fields
 
     from neurito.models import Specification
+    from neurito.models.fitted import Fitted
 
     words = fitted.specification
+    size = sum(value.size for value in fitted.parameters.values())
+    if not isinstance(fitted, Fitted):
+        own = ", ".join(f"{f.name} {getattr(words, f.name)}" for f in fields(words))
+        return f"{words.name} ({own}), a baseline; {size} numbers"
     shared = {one.name for one in fields(Specification)}
     own = ", ".join(f"{f.name} {getattr(words, f.name)}" for f in fields(words) if f.name not in shared)
     heads = ", ".join(f"{type(head).__name__} {name}" for name, head in fitted.model.heads.items())
     guide = type(fitted.model.guide).__name__
-    size = sum(value.size for value in fitted.parameters.values())
     return (
         f"{words.name} ({own}), {heads}, {guide} guide, {words.objective} with {words.particles} particles; "
         f"{size} parameters"

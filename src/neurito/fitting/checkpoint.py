@@ -64,16 +64,20 @@ def load(folder: Path, like: State, identity: dict[str, Any]) -> Checkpoint | No
         raise NeuritoError(
             f"{path}: the checkpoint is damaged ({error}); remove it to start again"
         ) from error
-    before = json.loads(words["identity"])
+    refuse_another(folder, json.loads(words["identity"]), identity)
+    leaves, structure = jax.tree.flatten(like)
+    state = jax.tree.unflatten(structure, [jnp.asarray(arrays[f"state.{i}"]) for i in range(len(leaves))])
+    return Checkpoint(state, arrays["best"], notes)
+
+
+def refuse_another(folder: Path, before: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Raises NeuritoError if what a folder holds is not the fit that is asked for."""
     for key, value in json.loads(json.dumps(identity)).items():
         if before.get(key) != value:
             raise NeuritoError(
                 f"{folder}: holds a fit with another {key} ({_difference(before.get(key), value)}); "
                 "choose another run folder, or give the same options to resume"
             )
-    leaves, structure = jax.tree.flatten(like)
-    state = jax.tree.unflatten(structure, [jnp.asarray(arrays[f"state.{i}"]) for i in range(len(leaves))])
-    return Checkpoint(state, arrays["best"], notes)
 
 
 def _difference(before: Any, now: Any) -> str:

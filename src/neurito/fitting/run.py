@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neurito.baselines.fitted import FittedBaseline, restored
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
 from neurito.fitting.training import Training
@@ -18,13 +19,13 @@ class Run:
     """What `fit` returns.
 
     Attributes:
-        fitted: the model with the best validation score.
+        fitted: the model with the best validation score, or a baseline.
         training: the options of the fit.
         history: per scored step: step, seconds, learning rate, bound, score, ess, gradient.
         folder: where it is saved, or None.
     """
 
-    fitted: Fitted
+    fitted: Fitted | FittedBaseline
     training: Training
     history: list[dict[str, Any]] = field(default_factory=list)
     folder: Path | None = None
@@ -48,7 +49,7 @@ class Run:
             NeuritoError: it is no run folder, or a file in it is missing or damaged.
         """
         folder = Path(folder)
-        fitted = Fitted.load(folder)
+        fitted = restored(folder)
         config, history = read_json(folder / "config.json"), read_json(folder / "history.json")
         if not isinstance(history, list) or not isinstance(config, dict) or "training" not in config:
             raise NeuritoError(f"{folder}: config.json or history.json was not written by neurito; fit again")

@@ -12,12 +12,14 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from neurito.baselines import Baseline
 from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.data.trials import Splits, Trials
 from neurito.errors import NeuritoError
 from neurito.evaluation.bits import co_bps
 from neurito.fitting import checkpoint, steps
+from neurito.fitting.baselines import fit_baseline
 from neurito.fitting.drawing import Sampler
 from neurito.fitting.packing import Packing
 from neurito.fitting.progress import Progress
@@ -32,7 +34,7 @@ _GIVE_UP = 8  # restorations in a row
 
 
 def fit(
-    specification: Specification,
+    specification: Specification | Baseline,
     trials: Trials | Splits,
     validation: Trials | None = None,
     *,
@@ -50,7 +52,7 @@ def fit(
     the best validation score. The same call on the same run folder resumes where it was, to the same numbers.
 
     Args:
-        specification: the model in words, for instance `LowRankRNN(rank=3)`.
+        specification: the model in words, for instance `LowRankRNN(rank=3)`; or a baseline, `Smoothing()`.
         trials: training trials, or all three parts of `Trials.split`.
         validation: validation trials, which share no bin with the training trials; None = no selection.
         run: folder for configuration, history, checkpoint and model; None = nothing is written.
@@ -72,6 +74,9 @@ def fit(
     training = dataclasses.replace(training or Training(), **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)
+    if isinstance(specification, Baseline):
+        folder = None if run is None else Path(run)
+        return fit_baseline(specification, trials, validation, training, folder, provenance or {})
     job = _Job(specification, trials, validation, training, rule, schedule, progress)
     return job.run(None if run is None else Path(run), provenance or {})
 

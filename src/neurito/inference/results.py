@@ -19,6 +19,7 @@ from neurito.core.scan import Inference
 from neurito.data.construct import from_array
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
+from neurito.inference import baselines
 from neurito.inference import posterior as compiled
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
 from neurito.models.prepare import padded, to_batch
@@ -209,6 +210,9 @@ def infer(
     """
     import xarray as xr
 
+    baseline = baselines.baseline_of(fitted)
+    if baseline is not None:
+        return baselines.infer(baseline, trials, quantiles)
     engine = _engine(fitted, trials, particles, mesh, max(samples, keep_samples))
     n, bins = trials.exists.shape
     latents = engine.fitted.model.dynamics.latent_dim
@@ -283,7 +287,7 @@ def forecast(
     """
     if bins < 1:
         raise NeuritoError(f"forecast of {bins} bins: at least 1 is needed")
-    return infer(fitted, extended(trials, bins, inputs), **options)
+    return infer(fitted_of(fitted), extended(trials, bins, inputs), **options)
 
 
 def extended(trials: Trials, bins: int, inputs: Any = None) -> Trials:

@@ -9,10 +9,12 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float
 
+from neurito.baselines import FittedBaseline
 from neurito.data.head import Head
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn
 from neurito.evaluation import behaviour, bits, distances, rates, spikes
+from neurito.inference.baselines import baseline_of
 from neurito.inference.results import bound_per_bin, generate, infer
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
 
@@ -82,12 +84,13 @@ def evaluate(
 ) -> dict[str, float]:
     """Scores a fitted model on trials that it was not fitted to.
 
-    Which scores there are depends on the data; `SCORES` has the unit and meaning of each. Bits per spike are given
-    for counts that were not read: held-out neurons (`co_bps`) and forward bins (`fp_bps`); of counts that were
-    read there is `reconstruction`. Behaviour, any other head that is not read but scored, is decoded if training
-    trials are given. Simulations of the model are compared with the data: spike trains by the correlation of
-    their statistics, continuous signals by `d_stsp` and `d_h` (z-scored; of a recording in one piece without
-    inputs, five simulations from which the first 2,400 bins are dropped).
+    Which scores there are depends on the data, and on the model: a baseline has no bound and simulates nothing;
+    `SCORES` has the unit and meaning of each. Bits per spike are given for counts that were not read: held-out
+    neurons (`co_bps`) and forward bins (`fp_bps`); of counts that were read there is `reconstruction`. Behaviour,
+    any other head that is not read but scored, is decoded if training trials are given. Simulations of the model
+    are compared with the data: spike trains by the correlation of their statistics, continuous signals by `d_stsp`
+    and `d_h` (z-scored; of a recording in one piece without inputs, five simulations from which the first 2,400
+    bins are dropped).
 
     Args:
         model: a run or its fitted model.
@@ -108,17 +111,19 @@ def evaluate(
     Warns:
         NeuritoWarning: the particles' weights degenerate, or a score cannot be had.
     """
-    fitted = fitted_of(model)
+    fitted: Fitted | FittedBaseline = baseline_of(model) or fitted_of(model)
     name = fitted.specification.observed(fitted.layout)
     options: dict[str, Any] = {"particles": particles, "mesh": mesh}
     found = infer(fitted, trials, samples=samples, seed=seed, quantiles=(), **options)
     head = trials.head(name)
-    scores = {"bound": float(found.log_likelihood.sum()) / float(trials.lengths.sum())}
+    scores: dict[str, float] = {}
     unread = head.score & ~head.read & trials.exists[..., None]
-    if unread.any():
-        scores["bound_with_unread"] = bound_per_bin(
-            fitted, trials, key=jax.random.key(seed), covered="train", **options
-        )
+    if isinstance(fitted, Fitted):
+        scores["bound"] = float(found.log_likelihood.sum()) / float(trials.lengths.sum())
+        if unread.any():
+            scores["bound_with_unread"] = bound_per_bin(
+                fitted, trials, key=jax.random.key(seed), covered="train", **options
+            )
     if head.kind == "counts":
         scores |= _bits(found.rate_mean.values * trials.dt[..., None], trials, name)
     elif unread.any():
@@ -127,17 +132,22 @@ def evaluate(
     truth = trials.heads.get(TRUTH)
     if truth is not None and truth.values.shape == head.values.shape:
         scores["truth_r2"] = rates.rates_r2(truth.values, found.rate_mean.values).mean
-    ess = found.ess.values[trials.exists]
-    scores |= {"ess": float(ess.mean()), "ess_low": float(np.quantile(ess, 0.05))}
-    _warn_degenerate(scores["ess"], found.attrs["particles"])
+    if isinstance(fitted, Fitted):
+        ess = found.ess.values[trials.exists]
+        scores |= {"ess": float(ess.mean()), "ess_low": float(np.quantile(ess, 0.05))}
+        _warn_degenerate(scores["ess"], found.attrs["particles"])
     decoded = {} if train is None else _behaviour(trials, name)
     if train is not None and decoded:
         learnt = infer(fitted, train, samples=samples, seed=seed, quantiles=(), **options)
         for other, target in decoded.items():
             for source, key in (("rates", "rate_mean"), ("latents", "latent_mean")):
-                scores[f"{other}_r2_from_{source}"] = _attempt(
-                    other, _decoding(learnt[key].values, train.head(other), found[key].values, target, lag)
-                )
+                if key in found:  # a baseline may have no latents
+                    scores[f"{other}_r2_from_{source}"] = _attempt(
+                        other,
+                        _decoding(learnt[key].values, train.head(other), found[key].values, target, lag),
+                    )
+    if not isinstance(fitted, Fitted):
+        return scores
     try:
         return scores | (_spikes if head.kind == "counts" else _signals)(fitted, trials, name, seed)
     except NeuritoError as error:

@@ -1,5 +1,7 @@
 """Named models: thin assemblies of dynamics, observations and guides with good defaults."""
 
+from typing import Any
+
 from neurito.errors import NeuritoError, nearest
 from neurito.models.layout import Layout
 from neurito.models.low_rank_rnn import FullRankRNN, LinearDynamics, LowRankRNN
@@ -8,15 +10,32 @@ from neurito.models.specification import Specification
 MODELS: dict[str, type[Specification]] = {m.name: m for m in (LowRankRNN, FullRankRNN, LinearDynamics)}
 
 
-def named(name: str) -> type[Specification]:
-    """The model class of that name.
+def kinds() -> dict[str, type[Any]]:
+    """Every class that can be fitted by its name: the models, then the baselines."""
+    from neurito.baselines import BASELINES  # which stand on what is here
+
+    return {**MODELS, **BASELINES}
+
+
+def named(name: str) -> type[Any]:
+    """The class of the model or baseline of that name.
 
     Raises:
         NeuritoError: there is none.
     """
-    if name not in MODELS:
-        raise NeuritoError(f"model {name!r}: {nearest(name, MODELS)}")
-    return MODELS[name]
+    known = kinds()
+    if name not in known:
+        raise NeuritoError(f"model {name!r}: {nearest(name, known)}")
+    return known[name]
 
 
-__all__ = ["MODELS", "FullRankRNN", "Layout", "LinearDynamics", "LowRankRNN", "Specification", "named"]
+__all__ = [
+    "MODELS",
+    "FullRankRNN",
+    "Layout",
+    "LinearDynamics",
+    "LowRankRNN",
+    "Specification",
+    "kinds",
+    "named",
+]

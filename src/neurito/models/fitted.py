@@ -43,55 +43,24 @@ class Fitted:
 
     def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:
         """Writes model.safetensors and model.json into a folder that exists."""
-        from safetensors.numpy import save
-
-        folder = Path(folder)
         arrays = {
             name(p): np.asarray(x)
             for p, x in jax.tree_util.tree_leaves_with_path(self.model)
             if eqx.is_array(x)
         }
-        words = {
-            "format": FORMAT,
-            "model": self.specification.name,
-            "options": dataclasses.asdict(self.specification),
-            "layout": self.layout.to_json(),
-            **provenance,
-        }
-        with atomic_write(folder / "model.safetensors") as path:
-            path.write_bytes(save(arrays))  # an OSError if the disk is full
-        with atomic_write(folder / "model.json") as path:
-            path.write_text(json.dumps(words, indent=1))
+        write(Path(folder), self.specification, self.layout, arrays, provenance)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "Fitted":
         """Reads what `save` wrote.
 
         Raises:
-            NeuritoError: a file is missing, cut short, or of a newer format.
+            NeuritoError: a file is missing, cut short, or of a newer format, or it holds a baseline.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         folder = Path(folder)
-        if not folder.is_dir():
-            raise NeuritoError(f"{folder}: no such run folder")
-        for file in ("model.json", "model.safetensors"):
-            if not (folder / file).is_file():
-                raise NeuritoError(f"{folder}: has no {file}; the fit did not finish, run it again to resume")
-        try:
-            words = json.loads((folder / "model.json").read_text())
-            arrays = load_file(str(folder / "model.safetensors"))
-        except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
-            raise NeuritoError(
-                f"{folder}: the saved model is damaged ({error}); fit again or restore it"
-            ) from error
-        if not isinstance(words, dict) or not {"format", "model", "options", "layout"} <= words.keys():
-            raise NeuritoError(f"{folder}: model.json was not written by neurito; fit again or restore it")
-        if words["format"] > FORMAT:
-            raise NeuritoError(
-                f"{folder}: model format {words['format']} is newer than this neurito reads ({FORMAT}): upgrade"
-            )
+        words, arrays = read(folder)
+        if not issubclass(named(words["model"]), Specification):
+            raise NeuritoError(f"{folder}: holds a baseline, {words['model']}; read it with neurito.Run.load")
         specification = revive(named(words["model"]), words["options"])
         layout = Layout.from_json(words["layout"])
         runtime.start()  # before a key is made
@@ -108,21 +77,84 @@ class Fitted:
         return cls(specification, layout, jax.tree_util.tree_map_with_path(fill, skeleton))
 
 
+def write(
+    folder: Path,
+    specification: Any,
+    layout: Layout,
+    arrays: dict[str, np.ndarray],
+    provenance: dict[str, Any],
+) -> None:
+    """Writes model.safetensors and model.json."""
+    from safetensors.numpy import save
+
+    words = {
+        "format": FORMAT,
+        "model": specification.name,
+        "options": dataclasses.asdict(specification),
+        "layout": layout.to_json(),
+        **provenance,
+    }
+    with atomic_write(folder / "model.safetensors") as path:
+        path.write_bytes(save(arrays))  # an OSError if the disk is full
+    with atomic_write(folder / "model.json") as path:
+        path.write_text(json.dumps(words, indent=1))
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What `write` wrote: words and arrays.
+
+    Raises:
+        NeuritoError: a file is missing, cut short, or of a newer format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not folder.is_dir():
+        raise NeuritoError(f"{folder}: no such run folder")
+    for file in ("model.json", "model.safetensors"):
+        if not (folder / file).is_file():
+            raise NeuritoError(f"{folder}: has no {file}; the fit did not finish, run it again to resume")
+    try:
+        words = json.loads((folder / "model.json").read_text())
+        arrays = load_file(str(folder / "model.safetensors"))
+    except (json.JSONDecodeError, SafetensorError, UnicodeDecodeError) as error:
+        raise NeuritoError(
+            f"{folder}: the saved model is damaged ({error}); fit again or restore it"
+        ) from error
+    if not isinstance(words, dict) or not {"format", "model", "options", "layout"} <= words.keys():
+        raise NeuritoError(f"{folder}: model.json was not written by neurito; fit again or restore it")
+    if words["format"] > FORMAT:
+        raise NeuritoError(
+            f"{folder}: model format {words['format']} is newer than this neurito reads ({FORMAT}): upgrade"
+        )
+    return words, arrays
+
+
 @runtime_checkable
 class HasFitted(Protocol):
     """Anything that holds a fitted model: a run."""
 
     @property
-    def fitted(self) -> Fitted:
-        """The model."""
+    def fitted(self) -> Any:
+        """The model, or a baseline."""
 
 
 def fitted_of(model: Fitted | HasFitted) -> Fitted:
-    """The fitted model of a run, or the fitted model itself."""
-    return model if isinstance(model, Fitted) else model.fitted
+    """The fitted model of a run, or the fitted model itself.
+
+    Raises:
+        NeuritoError: it is a baseline.
+    """
+    found: Any = getattr(model, "fitted", model)
+    if not isinstance(found, Fitted):
+        raise NeuritoError(
+            f"{found.specification.name} is a baseline: it has no dynamics, likelihood, forecasts or simulations; "
+            "infer and evaluate work"
+        )
+    return found
 
 
-def revive(kind: type[Specification], options: dict[str, Any]) -> Specification:
+def revive(kind: type[Any], options: dict[str, Any]) -> Any:
     """A specification from plain data; lists become tuples, unknown names are an error with the nearest right one."""
     from neurito.errors import nearest
 
