@@ -272,7 +272,10 @@ def solves(arguments: argparse.Namespace) -> dict[str, Any]:
     axis.set_yticks(range(0, len(exact) + 1, 2))
     figure.supxlabel(f"Reach teacher, N = 60, R = 2: {len(exact)} fixed points.", fontsize=8)
     figure.savefig(OUT / "fixed_points_solves.png", dpi=150)
-    row = {"points": len(exact), "solves": exact.solves, "random": anywhere[-1], "admissible": admissible[-1]}
+    row = {
+        "points": len(exact), "solves": exact.solves, "random": anywhere[-1], "admissible": admissible[-1],
+        "admissible_all_after": admissible.index(len(exact)) + 1 if admissible[-1] == len(exact) else None,
+    }  # fmt: skip
     print(f"  {row} after {budget} solves of the random searches; {OUT / 'fixed_points_solves.png'}")
     return row
 
