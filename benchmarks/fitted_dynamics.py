@@ -16,11 +16,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 
 import neurito
 from neurito.analysis import Limits, Network, cycles, fixed_points, orthonormal_basis, portrait
 from neurito.analysis.fitted import network_of
+from neurito.analysis.portraits import DATA as DATA_COLOUR
+from neurito.analysis.portraits import MARKS, STYLE
 from neurito.data.files import atomic_write
 from results import DATA, eeg
 
@@ -73,23 +77,53 @@ def analyse(run: neurito.Run, seconds: float) -> dict[str, Any]:
     return row | {"cores": Limits().cores, "load": os.getloadavg()[0]}
 
 
-def draw(network: Network, name: str, latents: np.ndarray | None = None) -> Any:
+def draw(network: Network, name: str) -> Figure:
     """The portrait in coordinates in which the columns of m are orthonormal."""
-    found, T = fixed_points(network, basis="orthonormal"), orthonormal_basis(network)
-    data = None if latents is None else latents @ T.T
-    return portrait(
-        network.in_basis(T), found, data=data, trajectories=0 if latents is not None else 8, title=name
-    )
+    found = fixed_points(network, basis="orthonormal")
+    return portrait(network.in_basis(orthonormal_basis(network)), found, title=name)
 
 
 def figure() -> None:
-    """The portrait of one EEG fit, with the recording's latents."""
+    """One EEG fit: its fixed points among the recording's latents, and their eigenvalues."""
     run = neurito.Run.load(FITS / SHOWN)
-    latents = neurito.infer(run, eeg(), samples=8)["latent_mean"].values[:, LATENTS].astype(float)
+    network, dt = network_of(run.fitted.model.dynamics), run.fitted.layout.bin_width
+    found, T = fixed_points(network, basis="orthonormal"), orthonormal_basis(network)
+    latents = neurito.infer(run, eeg(), samples=8)["latent_mean"].values[0].astype(float) @ T.T
+    axes_of = np.linalg.svd(latents - latents.mean(0), full_matrices=False)
+    share, plane = axes_of[1][:2] ** 2 / (axes_of[1] ** 2).sum(), axes_of[2][:2].T
+    with mpl.rc_context(STYLE):
+        made = Figure(figsize=(7, 3.5), layout="constrained")
+        left, right = made.subplots(1, 2, width_ratios=[1.15, 1])
+        left.plot(*(latents[LATENTS] @ plane).T, color=DATA_COLOUR, lw=0.5, alpha=0.6, label="EEG, 10 s")
+        kinds = np.array(found.stability)
+        for kind, (marker, face) in MARKS.items():
+            if not (kinds == kind).any():
+                continue
+            look = {"mfc": face, "mec": "black", "mew": 0.7, "ms": 4.5, "ls": "", "label": kind}
+            left.plot(*(found.points[kinds == kind] @ plane).T, marker, **look)
+            values = found.eigenvalues[kinds == kind].ravel()
+            right.plot(values.real, values.imag, marker, **look)
+        circle = np.exp(1j * np.linspace(0, 2 * np.pi, 400))
+        right.plot(circle.real, circle.imag, color="0.6", lw=0.8, zorder=0)
+        for hertz in (2, 5):
+            ray = np.exp(2j * np.pi * hertz * dt) * np.array([0.86, 1.17])
+            right.plot(ray.real, ray.imag, color="0.85", lw=0.8, zorder=0)
+            right.annotate(f"{hertz} Hz", (ray.real[1], ray.imag[1]), fontsize=7, color="0.4")
+        left.set(
+            xlabel=f"component 1, {100 * share[0]:.0f} % of variance (arbitrary units)",
+            ylabel=f"component 2, {100 * share[1]:.0f} % (arbitrary units)",
+            title=f"{len(found)} fixed points among the latents",
+        )
+        right.set(
+            xlabel="real part (per bin of 6.25 ms)", ylabel="imaginary part (per bin)", xlim=(0.84, 1.24),
+            ylim=(-0.32, 0.42),
+            title="their eigenvalues, and the unit circle",
+        )  # fmt: skip
+        right.set_aspect("equal")
+        left.legend()
     FIGURE.parent.mkdir(exist_ok=True)
-    made = draw(network_of(run.fitted.model.dynamics), "EEG, a fit of rank 3 with 512 clipped units", latents)
     with atomic_write(FIGURE) as path:
-        made.savefig(path, format="png", dpi=110)
+        made.savefig(path, format="png", dpi=130)
 
 
 def table(rows: dict[str, dict[str, Any]]) -> str:

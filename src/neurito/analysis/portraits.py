@@ -238,7 +238,8 @@ def _three(axes: Any, step: Any, network: Network | None, window: np.ndarray, pa
     )
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color("white")
-    return ["direction of the flow F(z) - z (grey arrows)", f"{len(paths)} sample trajectories (pink)"]
+    shown = [f"{len(paths)} sample trajectories (pink)"] if len(paths) else []
+    return ["direction of the flow F(z) - z (grey arrows)", *shown]
 
 
 def _points(axes: "Axes", points: FixedPoints, R: int) -> None:
