@@ -131,7 +131,7 @@ def test_ready_set_go(sets):
     np.testing.assert_array_equal(of["jitter"], np.round(np.concatenate(draws) * room))
     assert of["jitter"].any()
     for i in range(8, 12):
-        edges = trials.start[i] + 0.02 * np.arange(75) - 0.02 * of["jitter"][i]
+        edges = trials.start[i] + 0.02 * np.arange(75)
         inside = (edges >= of["set_time"][i] - 1e-9) & (edges < of["go_time"][i] - 1e-9)
         np.testing.assert_array_equal(held_out[i], inside)
     assert held_out[:8].all()

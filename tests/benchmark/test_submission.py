@@ -3,9 +3,9 @@
 import h5py
 import numpy as np
 import pytest
+from tests.benchmark import files
 
 from neurito import NeuritoError, benchmark, evaluation
-from neurito.evaluation.psth import psth
 
 RNG = np.random.default_rng(0)
 
@@ -65,10 +65,10 @@ def test_scores_are_those_of_the_benchmark(sets):
     assert scores["velocity_r2"] == pytest.approx(
         evaluation.velocity_r2(rates[rows, :35], velocity, part[rows] == "train", part[rows] == "validation")
     )
-    wide = psth(counts[rows], trials.metadata["condition"][rows], 0.02, 0.07)
-    near = evaluation.Psth(wide.conditions, wide.rates[:, :35])
-    np.testing.assert_allclose(target.psth.rates[:, 11:34], near.rates[:, 11:34])  # 3 sd from the edges
-    assert np.abs(target.psth.rates[:, :11] - near.rates[:, :11]).max() > 0.1  # smoothed across the left one
+    within = benchmark.Target.of(trials, "mc_maze").psth
+    np.testing.assert_allclose(
+        target.psth.rates[:, 11:34], within.rates[:, 11:34], atol=4
+    )  # 3 sd from the edges
     perfect = benchmark.Prediction.of(rates, trials, "mc_maze")
     perfect.evaluation[:, :35] = 0.02 * target.psth.rates[trials.metadata["condition"][evaluated]]
     assert benchmark.score(perfect, target)["psth_r2"] == pytest.approx(1)
@@ -163,3 +163,47 @@ def test_a_submission_that_cannot_be_written(tmp_path):
     task, rates = benchmark.find("mc_rtt"), np.full((4, 30, 8), 0.1)
     with pytest.raises(NeuritoError, match="could not be written"):
         benchmark.write(tmp_path / "nowhere" / "x.h5", benchmark.Prediction(task, 0.02, 5, rates, rates))
+
+
+THEIRS = {
+    "mc_maze": {
+        "co_bps": 0.599861551,
+        "velocity_r2": 0.275969078,
+        "psth_r2": -4.55999756,
+        "fp_bps": -0.211310661,
+    },
+    "mc_rtt": {"co_bps": 0.625450541, "velocity_r2": 0.265260387, "fp_bps": -0.189906782},
+    "area2_bump": {
+        "co_bps": 0.626554785,
+        "velocity_r2": 0.2557506,
+        "psth_r2": -3.009982914,
+        "fp_bps": -0.218333276,
+    },
+    "dmfc_rsg": {
+        "co_bps": 0.629208495,
+        "tp_correlation": 0.08483925,
+        "psth_r2": -0.595906,
+        "fp_bps": -0.311798689,
+    },
+}
+"""What nlb_tools (its repository, July 2024) makes of the same files and rates, in bins of 20 ms."""
+
+
+@pytest.mark.parametrize("name", list(THEIRS))
+def test_agreement_with_nlb_tools(tmp_path, name):
+    """From the files on: their cutting, binning, filtering, jitter and PSTHs, and their scores."""
+    task = benchmark.find(name)
+    files.write(tmp_path, name, files.recorded(task, (16, 10, 3)))
+    target, rng = benchmark.target(tmp_path, name), np.random.default_rng(1)
+    bins = task.bins(0.02)
+    window = {}
+    for part, trials in (("evaluation", target.evaluation), ("train", target.train)):
+        head = trials.main
+        known = np.where(head.score | (part == "evaluation"), head.values, np.nan)[:, :bins]
+        window[part] = 0.2 * known.astype(float) + 0.2 + 0.1 * rng.random(known.shape)
+    ahead = 0.1 + 0.3 * rng.random((10, 10, 8))
+    rates = np.concatenate([window["evaluation"], ahead], 1)
+    scores = benchmark.score(benchmark.Prediction(task, 0.02, 5, window["train"], rates), target)
+    assert scores.keys() == THEIRS[name].keys()
+    for key, value in THEIRS[name].items():
+        assert scores[key] == pytest.approx(value, rel=2e-3 if key == "psth_r2" else 1e-5), key

@@ -9,10 +9,9 @@ the left edge of a bin, `Task.lag` later than the spikes beside it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from neurito.benchmark.tasks import PARTS, WIDTHS, Task, checked_width, find
 from neurito.data.binning import CLOSE, bin_spikes
@@ -125,9 +124,6 @@ def cut(
     parts: Sequence[str],
     behaviour: Sequence[str] = (),
     inputs: Sequence[str] = (),
-    *,
-    margin: int = 0,
-    jittered: bool = True,
 ) -> Trials:
     """Trials of some parts of the set.
 
@@ -138,18 +134,25 @@ def cut(
         parts: train, validation, test.
         behaviour: series to be decoded.
         inputs: series that drive the system.
-        margin: bins more before the window and after the forward bins, for smoothing.
-        jittered: whether windows are moved at random where the set asks for it.
     """
-    held_out = found[0].columns["heldout"].astype(bool)
-    names = np.array(found[0].names)
-    neurons = [*names[~held_out], *names[held_out]]
-    wanted = _Wanted(task, width, tuple(parts), neurons, int((~held_out).sum()), margin, jittered)
+    held_in = int((~found[0].columns["heldout"].astype(bool)).sum())
+    wanted = _Wanted(task, width, tuple(parts), neurons_of(found), held_in)
     pieces = [_cut_one(one, wanted, behaviour, inputs) for one in found]
     there = [piece for piece in pieces if piece is not None]
     if not there:
         raise NeuritoError(f"{found[0].source}: has no {' or '.join(parts)} trials; give the other file too")
     return there[0] if len(there) == 1 else Trials.concatenate(there)
+
+
+def neurons_of(found: Sequence[Recording]) -> list[str]:
+    """All neurons by name, held-in ones first."""
+    held_out, names = found[0].columns["heldout"].astype(bool), np.array(found[0].names)
+    return [*names[~held_out], *names[held_out]]
+
+
+def part_of(table: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The part of each trial: train, validation, test, or none."""
+    return np.array([PARTS.get(str(one), "none") for one in table["split"]])
 
 
 @dataclass(frozen=True)
@@ -161,16 +164,14 @@ class _Wanted:
     parts: tuple[str, ...]
     neurons: list[str]
     held_in: int
-    margin: int
-    jittered: bool
 
 
 def _cut_one(
     found: Recording, wanted: _Wanted, behaviour: Sequence[str], inputs: Sequence[str]
 ) -> Trials | None:
-    task, width, margin = wanted.task, wanted.width, wanted.margin
+    task, width = wanted.task, wanted.width
     table = found.intervals["trials"]
-    part = np.array([PARTS.get(str(one), "none") for one in table["split"]])
+    part = part_of(table)
     chosen = np.isin(part, wanted.parts)
     if not chosen.any():
         return None
@@ -180,23 +181,20 @@ def _cut_one(
     if (chosen & ~np.isfinite(align)).any():
         warn(f"{found.source}: {(chosen & ~np.isfinite(align)).sum()} trials have no {task.align}; left out")
     rows = np.flatnonzero(chosen & np.isfinite(align))
-    moved = _jitter(table, part, wanted)[rows] if wanted.jittered else np.zeros(rows.size, int)
-    first = edge(align[rows] + task.window[0], width) + moved - margin
+    moved = _jitter(table, part, wanted)[rows]
+    first = edge(align[rows] + task.window[0], width) + moved
     bins, ahead = task.bins(width), task.forward(width)
-    left = first[:, None] + np.arange(bins + ahead + 2 * margin)
-    counts = _counts(found, wanted.neurons, left, width)
-    window = np.zeros(left.shape[1], bool)
-    window[margin : margin + bins] = True
+    left = first[:, None] + np.arange(bins + ahead)
+    spikes = counts(found, wanted.neurons, left, width)
+    window = np.arange(bins + ahead) < bins
     read = window[:, None] & (np.arange(len(wanted.neurons)) < wanted.held_in)
     score = np.ones((len(rows), *read.shape), bool)
     part, table = part[rows], {name: column[rows] for name, column in table.items()}
     if task.period is not None and all(name in table for name in task.period):
         low, high = (edge(table[name].astype(float), width)[:, None] for name in task.period)
-        inside = ((left - moved[:, None] >= low) & (left - moved[:, None] < high)) | (part == "train")[
-            :, None
-        ]
+        inside = ((left >= low) & (left < high)) | (part == "train")[:, None]
         score[:, :, wanted.held_in :] &= (inside | ~window)[..., None]
-    heads = {"spikes": Head.of(counts, "counts", read=read, score=score, names=wanted.neurons, missing="nan")}
+    heads = {"spikes": Head.of(spikes, "counts", read=read, score=score, names=wanted.neurons, missing="nan")}
     lag = round(task.lag / width)
     for name in (name for name in behaviour if name in found.series):
         values = _on_grid(found.series[name], width, left + lag)
@@ -223,7 +221,7 @@ def _cut_one(
             **{name: column for name, column in table.items() if name not in ("start_time", "stop_time")},
             **{name: table.get(name, np.full(rows.size, np.nan)).astype(float) for name in task.scored_by},
             "split": part,
-            "condition": _conditions(found.intervals["trials"], task)[rows],
+            "condition": conditions(found.intervals["trials"], task, width)[rows],
             "group": table[task.groups].astype(int) if task.groups in table else np.zeros(rows.size, int),
             "jitter": moved,
         },
@@ -259,9 +257,9 @@ def _jitter(table: Mapping[str, np.ndarray], part: np.ndarray, wanted: _Wanted) 
     return moved
 
 
-def _counts(
+def counts(
     found: Recording, neurons: Sequence[str], left: Int[np.ndarray, "trial time"], width: float
-) -> Any:
+) -> Float32[np.ndarray, "trial time neuron"]:
     """Counts (trial, time, neuron); NaN where a neuron was not observed in the first sample of a bin."""
     lookup = {name: i for i, name in enumerate(neurons)}
     unknown = [name for name in found.names if name not in lookup]
@@ -269,17 +267,17 @@ def _counts(
         raise NeuritoError(f"{found.source}: unit {unknown[0]!r} is not in the training file; give its own")
     column = np.array([lookup[name] for name in found.names], int)
     edges = np.append(left, left[:, -1:] + 1, 1) * width
-    counts = bin_spikes(found.times, column[found.unit], edges, len(neurons))
+    values = bin_spikes(found.times, column[found.unit], edges, len(neurons))
     seen = np.zeros(len(neurons), bool)
     seen[column] = True
-    counts[:, :, ~seen] = np.nan
+    values[:, :, ~seen] = np.nan
     groups: dict[bytes, list[int]] = {}
     for i, spans in zip(column, found.observed, strict=True):
         groups.setdefault(spans.tobytes(), []).append(i)
     for key, members in groups.items():  # most units share their intervals
         trial, time = np.nonzero(~_observed(np.frombuffer(key).reshape(-1, 2), edges[:, :-1]))
-        counts[trial[:, None], time[:, None], members] = np.nan
-    return counts
+        values[trial[:, None], time[:, None], members] = np.nan
+    return values
 
 
 def _observed(spans: Float[np.ndarray, "span 2"], times: np.ndarray) -> Bool[np.ndarray, "trial time"]:
@@ -314,15 +312,35 @@ def _on_grid(series: Series, width: float, left: Int[np.ndarray, "trial time"]) 
     return np.where(inside[..., None], smooth[np.where(inside, left, 0)], np.nan)
 
 
-def _conditions(table: Mapping[str, np.ndarray], task: Task) -> Int[np.ndarray, " trial"]:
-    """A number for every combination of what defines the conditions; -1 where that is not known."""
-    n = len(table["split"])
-    condition = np.full(n, -1)
-    if task.conditions and all(name in table for name in task.conditions):
-        values = np.stack([table[name].astype(float) for name in task.conditions], 1)
-        known = np.isfinite(values).all(1)
-        condition[known] = np.unique(values[known], axis=0, return_inverse=True)[1].ravel()
+def conditions(table: Mapping[str, np.ndarray], task: Task, width: float) -> Int[np.ndarray, " trial"]:
+    """A number for every combination of what defines the conditions.
+
+    It is -1 where that is not known, for outliers, and for trials much shorter than others of the condition.
+    """
+    condition, wanted = np.full(len(table["split"]), -1), (*task.conditions, *(task.period or ()))
+    if not task.conditions or not all(name in table for name in wanted):
+        return condition
+    values = np.stack([table[name].astype(float) for name in task.conditions], 1)
+    known = np.isfinite(values).all(1)
+    condition[known] = np.unique(values[known], axis=0, return_inverse=True)[1].ravel()
+    if task.outlier is not None and task.outlier in table:
+        condition[table[task.outlier].astype(bool)] = -1
+    if task.period is not None:
+        length = period(table, task, width)
+        trained = np.isin(part_of(table), ("train", "validation")) & (length > 0)
+        for one in np.unique(condition[condition >= 0]):
+            mine = condition == one
+            shortest = 0.8 * length[mine & trained].mean() if (mine & trained).any() else 0
+            condition[mine & (length < shortest)] = -1
     return condition
+
+
+def period(table: Mapping[str, np.ndarray], task: Task, width: float) -> Int[np.ndarray, " trial"]:
+    """Bins of each trial in which held-out neurons are scored."""
+    if task.period is None:
+        return np.full(len(table["split"]), task.bins(width))
+    low, high = (edge(table[name].astype(float), width) for name in task.period)
+    return high - low
 
 
 def _from_hdf5(paths: Sequence[Path], task: Task, width: float) -> Trials:

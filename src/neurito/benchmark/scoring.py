@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neurito.benchmark import reading
+from neurito.benchmark.histograms import histograms
 from neurito.benchmark.prediction import Part, Prediction, rows
 from neurito.benchmark.tasks import Task, checked_width, find
 from neurito.data.load import PathLike, sniff
@@ -50,16 +51,15 @@ class Target:
 
     @classmethod
     def of(cls, trials: Trials, task: Task | str, part: Part = "validation") -> "Target":
-        """From all trials that `read` gave; PSTHs are smoothed within windows and forward bins.
+        """From all trials that `read` gave; PSTHs (not of DMFC_RSG) are smoothed within windows and forward bins.
 
         Raises:
             NeuritoError: there are no such trials, or their held-out neurons are not known.
         """
         task = find(task) if isinstance(task, str) else task
         train, evaluation = rows(trials, part)
-        jittered = trials.metadata.get("jitter", np.zeros(1)).any()
-        histograms = None if jittered else _psth(trials[np.union1d(train, evaluation)], task, 0)
-        return cls(task, trials[train], _known(trials[evaluation]), histograms)
+        both = trials[np.union1d(train, evaluation)]
+        return cls(task, trials[train], _known(trials[evaluation]), _psth(both, task))
 
 
 def target(path: PathLike, name: str, bin_width: float = 0.02, part: Part = "validation") -> Target:
@@ -79,10 +79,8 @@ def target(path: PathLike, name: str, bin_width: float = 0.02, part: Part = "val
     paths = reading.files(path, task)
     if task.psth_sd is None or {sniff(file) for file in paths} != {"nwb"}:
         return made
-    margin = int(np.ceil(3 * task.psth_sd / width))
-    parts = ["train", "validation"]
-    wide = reading.cut(reading.recordings(paths, ()), task, width, parts, margin=margin, jittered=False)
-    return Target(task, made.train, made.evaluation, _psth(wide, task, margin))
+    made_of = reading.recordings(paths, ())
+    return Target(task, made.train, made.evaluation, histograms(made_of, task, width))
 
 
 def score(prediction: Prediction, target: Target) -> dict[str, float]:
@@ -164,26 +162,11 @@ def _tp_correlation(rates: np.ndarray, trials: Trials, task: Task) -> float:
     return tp_correlation(rates, table[:, -1], table[:, :3], inside)
 
 
-def _psth(wide: Trials, task: Task, margin: int) -> Psth | None:
-    """PSTHs of the window from trials with so many bins more around it; None where the set has none."""
-    of, width, bins = wide.metadata, checked_width(wide.bin_width), task.bins(wide.bin_width)
-    condition = of.get("condition", np.full(wide.n_trials, -1)).copy()
-    if task.outlier is not None and task.outlier in of:
-        condition[of[task.outlier].astype(bool)] = -1
-    if task.psth_sd is None or not (condition >= 0).any():
+def _psth(trials: Trials, task: Task) -> Psth | None:
+    """PSTHs from windows and forward bins alone; None where the set has none, or its windows move."""
+    of = trials.metadata
+    used = np.flatnonzero(of.get("condition", np.full(trials.n_trials, -1)) >= 0)
+    if task.psth_sd is None or task.jitter or not used.size:
         return None
-    length = np.full(wide.n_trials, bins)
-    if task.period is not None and all(name in of for name in task.period):
-        low, high = (reading.edge(of[name].astype(float), width) for name in task.period)
-        length = high - low
-        for one in np.unique(
-            condition[condition >= 0]
-        ):  # much shorter trials are left out, the rest cut alike
-            mine = condition == one
-            condition[mine & (length < 0.8 * length[mine].mean())] = -1
-    used = np.flatnonzero(condition >= 0)
-    made = psth(wide.main.values[used], condition[used], width, task.psth_sd)
-    rates = made.rates[:, margin : margin + bins].copy()
-    for histogram, one in zip(rates, made.conditions, strict=True):
-        histogram[: max(0, bins - length[condition == one].min())] = np.nan
-    return Psth(made.conditions, rates)
+    made = psth(trials.main.values[used], of["condition"][used], trials.bin_width, task.psth_sd)
+    return Psth(made.conditions, made.rates[:, : task.bins(trials.bin_width)])
