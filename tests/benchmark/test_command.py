@@ -63,3 +63,13 @@ def test_from_nwb_to_submission(sets, tmp_path, capsys):
         err = capsys.readouterr().err
         assert message in err
         assert err.count("\n") == 1
+
+
+def test_nothing_heavy_is_imported():
+    import subprocess
+    import sys
+
+    heavy = ("pandas", "scipy", "h5py", "pynwb", "jax", "xarray")
+    code = f"import sys; from neurito import benchmark; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
