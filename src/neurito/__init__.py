@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from neurito.baselines import GPFA, FactorAnalysis, MeanRate, Smoothing
+    from neurito.compare import Comparison
     from neurito.core.runtime import start
     from neurito.data.load import describe, load
     from neurito.data.trials import Head, Splits, Trials
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from neurito.models.fitted import Fitted
 
 _HOMES = {
+    "neurito.baselines": ("GPFA", "FactorAnalysis", "MeanRate", "Smoothing"),
+    "neurito.compare": ("Comparison",),
     "neurito.core.runtime": ("start",),
     "neurito.data.load": ("describe", "load"),
     "neurito.data.trials": ("Head", "Splits", "Trials"),
@@ -43,9 +47,9 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "NeuritoError", "NeuritoWarning", "Run", "Splits",
-    "Training", "Trials", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
-    "log_likelihood", "start",
+    "GPFA", "Comparison", "FactorAnalysis", "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "MeanRate",
+    "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits", "Training", "Trials", "describe",
+    "evaluate", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
 ]  # fmt: skip
 
 

@@ -1,18 +1,14 @@
 """What holds for every baseline."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.baselines.recording import HELD_OUT, counts, recording
 
 from neurito import NeuritoError, Trials
 from neurito.baselines import BASELINES, GPFA, FactorAnalysis, MeanRate, Smoothing
 from neurito.evaluation import bits_per_spike_train_null, co_bps, fp_bps
-
-sys.path.insert(0, str(Path(__file__).parent))
-from recording import HELD_OUT, counts, recording
 
 SMALL = [
     MeanRate(),

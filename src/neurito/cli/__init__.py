@@ -1,4 +1,4 @@
-"""The command line: neurito fit, evaluate, infer, forecast, generate, plot, fixed-points, simulate, info."""
+"""The command line: neurito fit, evaluate, infer, forecast, generate, compare, plot, fixed-points, simulate, info."""
 
 import os
 import sys
@@ -29,6 +29,7 @@ COMMANDS = {
             "forecast", "neurito.cli.posterior:forecast", "the same, past the end of every trial", ("data",)
         ),
         Command("generate", "neurito.cli.posterior:generate", "simulates a fitted model", ("data",)),
+        Command("compare", "neurito.cli.compare:compare", "puts runs side by side, best first", ("data",)),
         Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
         Command(
             "fixed-points",

@@ -82,7 +82,7 @@ def fit(
         )
         if scores:
             found = evaluate(done, chosen, parts.train, seed=training.seed)
-            output.write_scores(folder, part, found)
+            output.write_scores(folder, part, found, chosen)
             output.scores(part, found)
         if figures:
             from neurito.cli.figures import draw

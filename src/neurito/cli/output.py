@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from neurito.data.files import atomic_write
+from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
 
 
@@ -28,15 +29,23 @@ def scores(part: str, found: Mapping[str, float]) -> None:
     fact("scores", f"on the {part} trials\n" + "\n".join(rows))
 
 
-def write_scores(run: Path, part: str, found: Mapping[str, float]) -> None:
-    """Puts the scores of a part into scores.json of a run, beside those of other parts."""
+def write_scores(run: Path, part: str, found: Mapping[str, float], trials: Trials) -> None:
+    """Puts the scores of a part into scores.json of a run, beside those of other parts.
+
+    Args:
+        run: the run folder.
+        part: which part of the recording, or the name of another one.
+        found: scores by name.
+        trials: what was scored; its hash is kept.
+    """
     from neurito.fitting.run import read_json, write_json
     from neurito.inference.scores import about
 
     file = run / "scores.json"
     before: dict[str, Any] = read_json(file) if file.is_file() else {}
+    data = trials.fingerprint()
     before[part] = {
-        name: {"value": None if math.isnan(value) else value, **about(name)._asdict()}
+        name: {"value": None if math.isnan(value) else value, **about(name)._asdict(), "data": data}
         for name, value in found.items()
     }
     write_json(file, before)

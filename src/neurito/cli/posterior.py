@@ -51,7 +51,7 @@ def evaluate(
     found = scores.evaluate(
         fitted, trials, train, samples=samples, seed=seed, lag=lag, particles=particles, mesh=mesh
     )
-    output.write_scores(run, part if not data or train is not None else ", ".join(data), found)
+    output.write_scores(run, part if not data or train is not None else ", ".join(data), found, trials)
     output.scores(part, found)
     output.fact("files", f"{run / 'scores.json'}")
 
