@@ -79,7 +79,10 @@ def test_fetch(server, tmp_path, capsys):
     downloads.fetch("mc_rtt", tmp_path)
     assert sum("/download/" in one for one in server.asked) == 2  # what is there stays
     assert main(["data", "fetch", "mc_rtt", "--to", str(tmp_path)]) == 0
-    assert PATHS[0] in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert PATHS[0] in out
+    assert "the size and SHA-256 that DANDI states" in out
+    assert "no checksum is known" in downloads.RECORDINGS["eeg"].checked_by
     assert main(["data", "list", "--to", str(tmp_path)]) == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "  yes  " in rows["mc_rtt"]
@@ -99,6 +102,9 @@ def test_an_interrupted_download_goes_on(server, tmp_path, monkeypatch):
     assert path.read_bytes() == CONTENT[PATHS[0]]
     assert server.asked[-1].endswith("bytes=1000-")
     assert len(list(folder.iterdir())) == 1
+    path.unlink()
+    path.with_name(f".{path.name}.part").write_bytes(bytes(20000))  # of another version
+    assert downloads.fetch("mc_rtt", tmp_path, only="*train*")[0].read_bytes() == CONTENT[PATHS[0]]
 
 
 def test_damage_is_found(server, tmp_path):
@@ -125,5 +131,5 @@ def test_without_network(tmp_path, monkeypatch, capsys):
 
 
 def test_only_what_is_there(server, tmp_path):
-    with pytest.raises(NeuritoError, match=r"mc_rtt: no file is called 'xyz'; see https"):
+    with pytest.raises(NeuritoError, match=r"mc_rtt: no file is called xyz; see https"):
         downloads.fetch("mc_rtt", tmp_path, only="xyz")

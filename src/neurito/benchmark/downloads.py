@@ -82,6 +82,14 @@ class Recording:
         """Its files, as far as they are known without asking DANDI."""
         return self.assets or tuple(file.path for file in self.files)
 
+    @property
+    def checked_by(self) -> str:
+        """What a fetched file is compared with."""
+        if self.dandiset:
+            return "the size and SHA-256 that DANDI states"
+        recorded = all(file.sha256 for file in self.files)
+        return "the size and SHA-256 recorded in neurito" if recorded else "its size; no checksum is known"
+
     def present(self, to: Path) -> bool:
         """Whether all files are there."""
         folder = to / self.folder
@@ -197,9 +205,11 @@ def fetch(name: str, to: Path | None = None, only: str = "", report: Report | No
     """
     recording = find(name)
     folder = (to or default_folder()) / recording.folder
-    remotes = [one for one in _resolved(recording, folder) if not only or fnmatch.fnmatch(one.path, only)]
+    remotes = _resolved(recording, folder, only)
     if not remotes:
-        raise NeuritoError(f"{recording.name}: no file is called {only!r}; see {recording.source}")
+        raise NeuritoError(
+            f"{recording.name}: no file is called {only or recording.paths}; see {recording.source}"
+        )
     paths = []
     for remote in remotes:
         path = folder / remote.path
@@ -209,16 +219,16 @@ def fetch(name: str, to: Path | None = None, only: str = "", report: Report | No
     return paths
 
 
-def _resolved(recording: Recording, folder: Path) -> list[Remote]:
+def _resolved(recording: Recording, folder: Path, only: str) -> list[Remote]:
     if not recording.dandiset:
-        return list(recording.files)
+        return [file for file in recording.files if fnmatch.fnmatch(file.path, only or "*")]
     try:
-        return list(_assets(recording))
+        return list(_assets(recording, only))
     except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
         raise _offline(recording, folder, recording.paths, error) from error
 
 
-def _assets(recording: Recording) -> Iterator[Remote]:
+def _assets(recording: Recording, only: str) -> Iterator[Remote]:
     """The files on DANDI, with the sizes and checksums that it states."""
     dandiset, version = recording.dandiset.split("/")
     base = f"{API}/dandisets/{dandiset}/versions/{version}/assets/"
@@ -227,7 +237,8 @@ def _assets(recording: Recording) -> Iterator[Remote]:
         page = _json(url)
         for asset in page["results"]:
             path = PurePosixPath(asset["path"])
-            if path.is_absolute() or ".." in path.parts or not str(path).startswith(recording.assets):
+            wanted = str(path).startswith(recording.assets) and fnmatch.fnmatch(str(path), only or "*")
+            if path.is_absolute() or ".." in path.parts or not wanted:
                 continue
             digest = _json(f"{base}{asset['asset_id']}/").get("digest", {}).get("dandi:sha2-256")
             yield Remote(str(path), f"{API}/assets/{asset['asset_id']}/download/", asset["size"], digest)
@@ -255,6 +266,9 @@ def _download(recording: Recording, remote: Remote, folder: Path, report: Report
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         have = part.stat().st_size if part.exists() else 0
+        if remote.size is not None and have > remote.size:  # of another version of the file
+            part.unlink()
+            have = 0
         if have != remote.size:
             _receive(remote, part, have, report)
     except urllib.error.URLError as error:  # one of HTTP is a URLError too

@@ -70,7 +70,7 @@ def _list(to: Path | None) -> None:
 
 
 def _fetch(name: str, to: Path | None, only: str) -> None:
-    from neurito.benchmark.downloads import fetch
+    from neurito.benchmark.downloads import fetch, find
 
     shown = sys.stderr.isatty()
 
@@ -82,6 +82,7 @@ def _fetch(name: str, to: Path | None, only: str) -> None:
     if shown:
         print(file=sys.stderr)
     output.fact("fetched", "\n".join(map(str, paths)))
+    output.fact("checked", f"against {find(name).checked_by}")
 
 
 def _size(size: int | None) -> str:
