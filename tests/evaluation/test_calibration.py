@@ -4,6 +4,7 @@ from scipy import stats
 
 from neurito.errors import NeuritoError
 from neurito.evaluation import (
+    calibration_of,
     coverage,
     interval_coverage,
     poisson_pit,
@@ -22,6 +23,25 @@ def test_pit_of_the_true_model_is_uniform() -> None:
     assert uniformity(pit).p > 0.01
     for level, found in coverage(pit).items():
         assert found == pytest.approx(level, abs=0.015)
+
+
+def test_calibration_of_samples_of_rates() -> None:
+    level = np.exp(0.6 * RNG.standard_normal((20, 1, 1)))
+    counts = RNG.poisson(np.broadcast_to(level, (20, 50, 10))).astype(np.float64)
+    counts[:, :5] = np.nan
+    samples = np.broadcast_to(
+        np.exp(0.6 * stats.norm.ppf((np.arange(8) + 0.5) / 8))[:, None, None, None], (8, 20, 50, 10)
+    )
+    mask = np.arange(10) > 4
+    exact = np.broadcast_to(level, (1, 20, 50, 10))
+    right = calibration_of(exact, counts, np.broadcast_to(mask, counts.shape), seed=1)
+    assert right.coverage == pytest.approx(0.9, abs=0.015)
+    assert right.distance < 0.02
+    prior = calibration_of(samples, counts, np.broadcast_to(mask, counts.shape))
+    assert prior.coverage == pytest.approx(0.9, abs=0.05)
+    sure = calibration_of(np.ones((1, 20, 50, 10)), counts, np.broadcast_to(mask, counts.shape))
+    assert sure.coverage < prior.coverage - 0.03
+    assert sure.distance > prior.distance
 
 
 @pytest.mark.parametrize(("factor", "sign"), [(0.7, 1), (1.4, -1)])

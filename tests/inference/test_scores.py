@@ -47,7 +47,7 @@ def test_scores_of_spikes(spiking):
     found = evaluate(fitted, test, train)
     assert all(about(name).unit and about(name).meaning for name in found)
     assert set(found) == {
-        "bound", "bound_with_unread", "co_bps", "fp_bps", "reconstruction", "reconstruction_copy", "truth_r2",
+        "bound", "bound_with_unread", "co_bps", "fp_bps", "coverage_90", "pit_distance", "reconstruction", "reconstruction_copy", "truth_r2",
         "ess", "ess_low", "hand_r2_from_rates", "hand_r2_from_latents", "generated_rate", "generated_isi_mean",
         "generated_isi_cv", "generated_correlation", "generated_power", "generated_coherence",
     }  # fmt: skip
@@ -64,6 +64,8 @@ def test_scores_of_spikes(spiking):
     assert found["truth_r2"] == pytest.approx(
         rates_r2(test.heads["truth_rates"].values, posterior.rate_mean.values).mean
     )
+    assert found["coverage_90"] == pytest.approx(0.9, abs=0.05)  # the model has made the data itself
+    assert found["pit_distance"] < 0.06
     assert 0 < found["ess_low"] < found["ess"] < 1
     assert found["hand_r2_from_latents"] > 0.3  # of the dimension that varies
 

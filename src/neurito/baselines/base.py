@@ -4,6 +4,7 @@ import abc
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -57,6 +58,7 @@ class Baseline(abc.ABC):
     """
 
     name: ClassVar[str]
+    recommended: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # options of training: none has an effect
     __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
     def __post_init__(self) -> None:
@@ -86,9 +88,9 @@ class Baseline(abc.ABC):
         """The options among which validation trials choose."""
         return [self]
 
-    def observed(self, layout: Any) -> str:
+    def observed(self, layout: Any) -> tuple[str, ...]:
         """The name of the head that is predicted, the first."""
-        return next(iter(layout.heads))
+        return (next(iter(layout.heads)),)
 
     def fit(self, train: Trials, validation: Trials | None = None) -> "FittedBaseline":
         """Fits the baseline.

@@ -50,7 +50,7 @@ class FittedBaseline:
         Raises:
             NeuritoError: the trials do not fit the baseline.
         """
-        self.layout.check(trials, (self.specification.observed(self.layout),))
+        self.layout.check(trials, self.specification.observed(self.layout))
         return self.specification.predict(self.parameters, Reading.of(trials))
 
     def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:

@@ -13,9 +13,11 @@ from neurito.evaluation.bits import (
     reconstruction,
 )
 from neurito.evaluation.calibration import (
+    Calibration,
     Interval,
     Ranks,
     Uniformity,
+    calibration_of,
     coverage,
     interval_coverage,
     poisson_pit,
@@ -31,6 +33,7 @@ from neurito.evaluation.spikes import SpikeStatistics, compare, spike_statistics
 __all__ = [
     "LAG_SECONDS",
     "SMOOTHING_SECONDS",
+    "Calibration",
     "DStsp",
     "Decoder",
     "Decoding",
@@ -45,6 +48,7 @@ __all__ = [
     "bits_per_spike",
     "bits_per_spike_per_neuron",
     "bits_per_spike_train_null",
+    "calibration_of",
     "co_bps",
     "compare",
     "coverage",

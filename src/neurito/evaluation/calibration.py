@@ -176,6 +176,37 @@ def uniformity(pit: Float[np.ndarray, "..."]) -> Uniformity:
     return Uniformity(float(result.statistic), float(result.pvalue))
 
 
+class Calibration(NamedTuple):
+    """Whether predictive distributions of counts are as wide as they should be."""
+
+    coverage: float
+    """fraction of counts inside the central 90 % interval, ends randomised; 0.9 is right, less is overconfident"""
+    distance: float
+    """Kolmogorov-Smirnov distance of the randomised PITs from uniform; 0 is right"""
+
+
+def calibration_of(
+    rate_samples: Real[np.ndarray, "sample trial time neuron"],
+    counts: Real[np.ndarray, "trial time neuron"],
+    mask: Bool[np.ndarray, "trial time neuron"],
+    seed: int = 0,
+) -> Calibration:
+    """Coverage and uniformity of counts under a mixture of Poissons, one for each sample of their rates.
+
+    Args:
+        rate_samples: expected counts per bin, equally weighted draws from the posterior or quantiles at evenly
+            spaced levels.
+        counts: counts per bin; NaN is missing.
+        mask: which of them are covered; only what the model did not read says anything.
+        seed: for the randomisation.
+
+    Raises:
+        NeuritoError: shapes do not fit, nothing is covered, or an expected count is negative or NaN.
+    """
+    pit = poisson_pit(rate_samples, counts, seed, score=mask)
+    return Calibration(coverage(pit, (0.9,))[0.9], uniformity(pit).distance)
+
+
 class Ranks(NamedTuple):
     """Ranks of simulation-based calibration."""
 

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from neurito.baselines import FittedBaseline
+from neurito.core.observations import NegativeBinomial
 from neurito.data.head import Head
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn
-from neurito.evaluation import behaviour, bits, distances, rates, spikes
+from neurito.evaluation import behaviour, bits, calibration, distances, rates, spikes
 from neurito.inference.baselines import baseline_of
 from neurito.inference.results import bound_per_bin, generate, infer
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
@@ -21,6 +22,8 @@ from neurito.models.fitted import Fitted, HasFitted, fitted_of
 TRUTH = "truth_rates"  # a head of simulated recordings
 SIMULATIONS = 5  # of a continuous recording
 BURN_IN = 2400  # bins dropped from the start of each
+_LEVELS = tuple((np.arange(8) + 0.5) / 8)  # of quantiles that stand for draws of a rate
+_CALIBRATED = 1 << 20  # counts, of all channels, by which calibration is told
 _PAIRED = 200  # neurons whose pairs are compared: coherence takes memory with their square
 
 
@@ -39,6 +42,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "co_bps": Score("bits/spike", "co-smoothing: held-out neurons, above their mean rates"),
         "fp_bps": Score("bits/spike", "forward prediction: bins after the last one read, above mean rates"),
         "unread_r2": Score("R2", "of held-out channels and forward bins, mean over channels"),
+        "coverage_90": Score("0 to 1", "unread counts inside 90 % predictive intervals: 0.9 is right"),
+        "pit_distance": Score("0 to 1", "of randomised PITs of unread counts from uniform (KS): 0 is right"),
         "reconstruction": Score("bits/spike", "of counts that were read: no score, a copy of them wins"),
         "reconstruction_copy": Score("bits/spike", "what a copy of the counts gets"),
         "truth_r2": Score("R2", "of inferred against true rates, where those are known, mean over neurons"),
@@ -112,12 +117,15 @@ def evaluate(
         NeuritoWarning: the particles' weights degenerate, or a score cannot be had.
     """
     fitted: Fitted | FittedBaseline = baseline_of(model) or fitted_of(model)
-    name = fitted.specification.observed(fitted.layout)
+    name = fitted.specification.observed(fitted.layout)[0]
     options: dict[str, Any] = {"particles": particles, "mesh": mesh}
-    found = infer(fitted, trials, samples=samples, seed=seed, quantiles=(), **options)
     head = trials.head(name)
+    some = _some(trials, name)
+    every = some is not None and some.n_trials == trials.n_trials
+    levels = _LEVELS if every else ()
+    found = infer(fitted, trials, samples=samples, seed=seed, quantiles=levels, **options)
     scores: dict[str, float] = {}
-    unread = head.score & ~head.read & trials.exists[..., None]
+    unread = _unread(trials, head)
     if isinstance(fitted, Fitted):
         scores["bound"] = float(found.log_likelihood.sum()) / float(trials.lengths.sum())
         if unread.any():
@@ -126,6 +134,13 @@ def evaluate(
             )
     if head.kind == "counts":
         scores |= _bits(found.rate_mean.values * trials.dt[..., None], trials, name)
+        if some is not None:
+            spread = (
+                found
+                if every
+                else infer(fitted, some, samples=samples, seed=seed, quantiles=_LEVELS, **options)
+            )
+            scores |= _calibration(fitted, some, name, spread.rate_quantile.values, seed)
     elif unread.any():
         r2 = rates.r_squared(head.values, found.rate_mean.values, unread)
         scores["unread_r2"] = float(np.nanmean(r2))
@@ -169,6 +184,41 @@ def _bits(expected: np.ndarray, trials: Trials, name: str) -> dict[str, float]:
         found = bits.reconstruction(expected, head.values, score=head.read)
         scores |= {"reconstruction": found.bits, "reconstruction_copy": found.copy}
     return scores
+
+
+def _some(trials: Trials, name: str) -> Trials | None:
+    """Trials enough to tell calibration by, evenly spread; None where no count is scored unread."""
+    head = trials.head(name)
+    if head.kind != "counts" or not _unread(trials, head).any():
+        return None
+    count = min(max(_CALIBRATED // head.values[0].size, 1), trials.n_trials)
+    some = (
+        trials[np.linspace(0, trials.n_trials - 1, count).astype(int)] if count < trials.n_trials else trials
+    )
+    return some if _unread(some, some.head(name)).any() else None
+
+
+def _unread(trials: Trials, head: Head) -> Bool[np.ndarray, "trial time channel"]:
+    return np.asarray(head.score & ~head.read & trials.exists[..., None])
+
+
+def _calibration(
+    fitted: Fitted | FittedBaseline,
+    trials: Trials,
+    name: str,
+    quantiles: Float[np.ndarray, "trial time quantile channel"],
+    seed: int,
+) -> dict[str, float]:
+    """Of the counts that were not read; the quantiles of their rates stand for draws."""
+    head = trials.head(name)
+    expected = np.moveaxis(quantiles, 2, 0) * trials.dt[..., None]
+    observation = fitted.model.heads[name] if isinstance(fitted, Fitted) else None
+    if isinstance(observation, NegativeBinomial):  # Poisson counts of a gamma rate
+        r = np.asarray(observation.concentration.value, np.float64)
+        expected = np.repeat(expected, 4, 0)
+        expected *= np.random.default_rng(seed).gamma(r, 1 / r, expected.shape)
+    found = calibration.calibration_of(expected, head.values, _unread(trials, head), seed)
+    return {"coverage_90": found.coverage, "pit_distance": found.distance}
 
 
 def _behaviour(trials: Trials, main: str) -> dict[str, Head]:
