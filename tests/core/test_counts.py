@@ -10,7 +10,7 @@ from scipy import stats
 from tests.core import build
 from tests.core.build import run
 
-from neurito.core.observations import NegativeBinomial, Observation, Poisson
+from neurito.core.observations import NegativeBinomial, Observation, Poisson, Scene
 from neurito.core.scan import Inference
 from neurito.data import Trials
 
@@ -97,5 +97,5 @@ def test_bins_of_other_widths_expect_counts_in_proportion(kind: str) -> None:
     np.testing.assert_allclose(
         outcome.increments, grid_filter(kind, "softplus", trials)[0], rtol=0.01, atol=0.04
     )
-    expected = model.heads["spikes"].mean(model.dynamics, build.batch(trials), None, jnp.zeros((2, 8, 1, 1)))
+    expected = model.heads["spikes"].mean(Scene(model.dynamics, build.batch(trials)), jnp.zeros((2, 8, 1, 1)))
     np.testing.assert_allclose(expected[:, :, 0], LINKS["softplus"](EXACT.d) * dt[..., None] / BIN, atol=1e-5)

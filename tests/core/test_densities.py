@@ -19,6 +19,7 @@ from neurito.core.observations import (
     Observation,
     Poisson,
     Rates,
+    Scene,
 )
 from neurito.core.observations.links import LINKS, inverse, softplus
 from neurito.core.parameters import resolve
@@ -47,7 +48,7 @@ def log_prob(observation: Observation, trials: Trials, z: np.ndarray = Z) -> np.
     batch = build.batch(trials)
     signal = batch.signals[trials.name]
     dynamics = resolve(network())
-    context, function = resolve(observation).prepare(dynamics, batch, None, signal, signal.read)
+    context, function = resolve(observation).prepare(Scene(dynamics, batch), signal, signal.read)
     return np.asarray(function(jax.tree.map(lambda x: x[:, 1], context), jnp.asarray(z)))
 
 

@@ -14,6 +14,7 @@ from neurito.core.guides import Encoded
 from neurito.core.guides.base import Guide, Kick, Prepared
 from neurito.core.guides.gaussian import Optimal, condition
 from neurito.core.noise import Covariance
+from neurito.core.observations import Scene
 from neurito.core.operators import Dense, Diagonal, Scale
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -28,7 +29,7 @@ def prepared(guide: Guide, values: np.ndarray = VALUES, form: str = "full") -> P
     dynamics, observation, signal = dynamics_of(form), build.gaussian(EXACT), batch.signals["signal"]
     steps = Step(jnp.cumsum(batch.dt, 1), batch.dt, None)
     features = jnp.asarray(np.random.default_rng(1).normal(size=(2, 4, 4)))
-    factor = observation.factor(dynamics, batch, None, signal, signal.read)
+    factor = observation.factor(Scene(dynamics, batch), signal, signal.read)
     return guide.prepare(dynamics, factor, features, batch, steps)
 
 
@@ -90,7 +91,7 @@ def test_evidence_is_the_weight_at_any_draw() -> None:
     kick, scale = later(guide, mean, 2)
     batch = build.batch(recording(VALUES))
     signal = batch.signals["signal"]
-    context, log_prob = build.gaussian(EXACT).prepare(build.linear(EXACT), batch, None, signal, signal.read)
+    context, log_prob = build.gaussian(EXACT).prepare(Scene(build.linear(EXACT), batch), signal, signal.read)
     here = jax.tree.map(lambda x: x[:, 2], context)
     for _ in range(3):
         xi = jnp.asarray(3 * RNG.normal(size=(2, 5, 2)))

@@ -34,7 +34,7 @@ def draw(run: "Run", trials: Trials, folder: Path, *, trial: int = 0, seed: int 
 
     if not 0 <= trial < trials.n_trials:
         raise NeuritoError(f"--trial {trial}: this part has trials 0 to {trials.n_trials - 1}")
-    name = run.fitted.specification.observed(run.fitted.layout)
+    name = run.fitted.specification.observed(run.fitted.layout)[0]
     rows = sorted({trial, *range(min(trials.n_trials, 30))})
     few, shown = trials[rows], rows.index(trial)
     posterior = results.infer(run, few, seed=seed)

@@ -30,11 +30,21 @@ class Mask(eqx.Module):
 
 
 class Signal(eqx.Module):
-    """One head of the recording: its values (0 where missing) and its two masks."""
+    """One head of the recording: its values (0 where missing) and its two masks.
+
+    Attributes:
+        y: values.
+        read: what is read.
+        train: read or scored, what a training likelihood covers; None where that is the same.
+        shown: what an encoder sees in place of y, where its input is dropped out; None elsewhere.
+        emphasis: a factor on the log-likelihood of every entry (coordinated dropout); None elsewhere.
+    """
 
     y: Float[Array, "trial time channel"]
     read: Mask
-    train: Mask | None  # read or scored, what a training likelihood covers; None where that is the same
+    train: Mask | None
+    shown: Float[Array, "trial time channel"] | None = None
+    emphasis: Float[Array, "trial time channel"] | None = None
 
     def mask(self, covered: Covered) -> Mask:
         """The mask of the entries that weigh the particles."""

@@ -50,7 +50,7 @@ class Bin(eqx.Module):
     linear: Float[Array, "... latent"]
     constant: Float[Array, "..."]
 
-    def log_density(self, z: Float[Array, "trial particle latent"]) -> Float[Array, "trial particle"]:
+    def log_density(self, z: Float[Array, "trial ... particle latent"]) -> Float[Array, "trial ... particle"]:
         """The logarithm of the factor at z."""
         d = z - self.centre
         return self.constant + jnp.sum(d * (self.linear - 0.5 * (self.A @ d)), -1)

@@ -43,4 +43,4 @@ class Covariance(eqx.Module):
         scale = self.scale()
         if isinstance(scale, Diagonal):
             return scale.d**2
-        return jnp.sum(scale.matrix**2, -1)
+        return jnp.sum(scale.dense() ** 2, -1)

@@ -43,12 +43,37 @@ class Dense(eqx.Module):
         return self.matrix
 
 
-Scale = Diagonal | Dense
+class Stacked(eqx.Module):
+    """x -> (d_1 * x, ..., d_k * x), block below block: what noise on a velocity does to (z, v)."""
+
+    d: Float[Array, "... block dim"]
+
+    @property
+    def batched(self) -> bool:
+        """Whether it differs between trials, bins or particles."""
+        return self.d.ndim > 2
+
+    def __matmul__(self, x: Float[Array, "... dim"]) -> Float[Array, "... rows"]:
+        blocks = self.d * x[..., None, :]
+        return blocks.reshape(*blocks.shape[:-2], -1)
+
+    def dense(self) -> Float[Array, "... rows dim"]:
+        """The same map as a matrix."""
+        blocks = self.d[..., :, None, :] * jnp.eye(self.d.shape[-1], dtype=self.d.dtype)[:, None, :].swapaxes(
+            0, 1
+        )
+        return blocks.reshape(*blocks.shape[:-3], -1, self.d.shape[-1])
+
+
+Scale = Diagonal | Dense | Stacked
 
 
 def apply(matrix: Float[Array, "... out in"], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-    """A x over leading dimensions that broadcast; a small A as product and sum, which fuse with what is around them."""
-    if matrix.shape[-1] <= _SMALL:
+    """A x over leading dimensions that broadcast; a small A as product and sum, which fuse with what is around them.
+
+    Not so over whole trajectories: jaxlib 0.10.2 miscompiles that sum under very large broadcasts (jax issue 39103).
+    """
+    if matrix.shape[-1] <= _SMALL and x.ndim <= 3:
         return jnp.sum(matrix * x[..., None, :], -1)
     if matrix.ndim == 2:
         return x @ matrix.T

@@ -1,5 +1,6 @@
 """Parameters with a domain, and parameters by name."""
 
+import abc
 import fnmatch
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +14,16 @@ from jaxtyping import Array, Float, PyTree
 from neurito.errors import NeuritoError, nearest
 
 
-class Interval(eqx.Module):
+class Derived(eqx.Module):
+    """Parameters that stand for a value; a scan works the value out once."""
+
+    @property
+    @abc.abstractmethod
+    def value(self) -> Float[Array, "..."]:
+        """What they stand for."""
+
+
+class Interval(Derived):
     """A number or array confined to (low, high), stored as an unbounded one.
 
     value = low + (high - low) sigmoid(raw) for a finite `high`, low + exp(raw) for an infinite one.
@@ -44,19 +54,19 @@ def positive(value: Any) -> Interval:
 
 
 class _Known(eqx.Module):
-    """The value of an `Interval`, worked out once."""
+    """A derived value, worked out once."""
 
     value: Float[Array, "..."]
 
 
 def resolve(model: PyTree) -> PyTree:
-    """The same model with every bounded parameter replaced by its value, so that a scan need not compute it again."""
-    known = lambda leaf: _Known(leaf.value) if _is_interval(leaf) else leaf  # noqa: E731
-    return jax.tree.map(known, model, is_leaf=_is_interval)
+    """The same model with every derived parameter replaced by its value, so that a scan need not compute it again."""
+    known = lambda leaf: _Known(leaf.value) if _is_derived(leaf) else leaf  # noqa: E731
+    return jax.tree.map(known, model, is_leaf=_is_derived)
 
 
-def _is_interval(node: Any) -> bool:
-    return isinstance(node, Interval)
+def _is_derived(node: Any) -> bool:
+    return isinstance(node, Derived)
 
 
 def name(path: Iterable[Any]) -> str:
@@ -65,12 +75,12 @@ def name(path: Iterable[Any]) -> str:
 
 
 def parameters(model: PyTree) -> dict[str, np.ndarray]:
-    """Every parameter of a model by its dotted name, bounded ones as the values they stand for."""
-    leaves = jax.tree_util.tree_leaves_with_path(model, is_leaf=_is_interval)
+    """Every parameter of a model by its dotted name, derived ones as the values they stand for."""
+    leaves = jax.tree_util.tree_leaves_with_path(model, is_leaf=_is_derived)
     return {
-        name(path): np.asarray(leaf.value if _is_interval(leaf) else leaf)
+        name(path): np.asarray(leaf.value if _is_derived(leaf) else leaf)
         for path, leaf in leaves
-        if _is_interval(leaf) or eqx.is_inexact_array(leaf)
+        if _is_derived(leaf) or eqx.is_inexact_array(leaf)
     }
 
 

@@ -17,24 +17,24 @@ def uniforms(scheme: Scheme, particles: int) -> int:
 
 
 class Weights(NamedTuple):
-    """Weights of one bin's particles, relative to the largest, and what is summed over them.
+    """Weights of particles, relative to the largest, and what is summed over them.
 
     Attributes:
-        relative: w / max w, (trial, particle).
-        log_mean: log of the mean weight, (trial,).
-        ess: effective sample size, 1 / sum of squared normalised weights, (trial,).
+        relative: w / max w, (..., particle).
+        log_mean: log of the mean weight.
+        ess: effective sample size, 1 / sum of squared normalised weights.
     """
 
-    relative: Float[Array, "trial particle"]
-    log_mean: Float[Array, " trial"]
-    ess: Float[Array, " trial"]
+    relative: Float[Array, "... particle"]
+    log_mean: Float[Array, "..."]
+    ess: Float[Array, "..."]
 
 
-def weights(log_w: Float[Array, "trial particle"]) -> Weights:
+def weights(log_w: Float[Array, "... particle"]) -> Weights:
     """Exponentiates once for everything that needs it; where every weight is zero the log mean is -inf."""
     top = jax.lax.stop_gradient(log_w.max(-1))
     top = jnp.where(jnp.isfinite(top), top, 0.0)
-    relative = jnp.exp(log_w - top[:, None])
+    relative = jnp.exp(log_w - top[..., None])
     fixed = jax.lax.stop_gradient(relative)
     return Weights(relative, top + jnp.log(relative.mean(-1)), fixed.sum(-1) ** 2 / (fixed**2).sum(-1))
 

@@ -7,7 +7,9 @@ Training, filtering, smoothing, likelihoods, forecasts and generation all run th
     z   = move(mean, scale, eps)
     log w += log p(y_t | z) + log N(eps; 0, I) - log N(eps; mu, C C')
 
-For a guide whose evidence is exact the last line is log w += log p(y_t | z_{t-1}).
+For a guide whose evidence is exact the last line is log w += log p(y_t | z_{t-1}). Where nothing is resampled, the scan
+only moves: log p(y | z) of all bins is one computation after it, which is quicker, and lets a decoder look at the whole
+trajectory. Dynamics with sub-steps repeat the middle lines within a bin.
 """
 
 from dataclasses import dataclass
@@ -22,13 +24,14 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core import choices, factors
 from neurito.core.batch import Batch, Covered
+from neurito.core.dropout import Dropout
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.encoders.base import Encoder
 from neurito.core.guides.base import Guide, Kick
-from neurito.core.observations.base import LogProb, Observation
+from neurito.core.observations.base import LogProb, Observation, Scene
 from neurito.core.operators import Dense, Diagonal, Scale
 from neurito.core.parameters import resolve
-from neurito.core.resampling import Scheme, Weights, ancestors, uniforms, weights
+from neurito.core.resampling import Scheme, ancestors, uniforms, weights
 from neurito.errors import NeuritoError
 
 Objective = Literal["vsmc", "iwae", "elbo"]
@@ -119,8 +122,8 @@ class Outcome(NamedTuple):
 class _Bin(NamedTuple):
     """What the scan reads in one bin (leading axis time, then trial)."""
 
-    step: Step  # of the bin that is left
-    xi: Float[Array, "..."]
+    step: Step  # the first sub-step out of the bin that is left
+    xi: Float[Array, "..."]  # with sub-steps these come first
     uniform: Float[Array, "..."]
     guide: PyTree
     heads: list[PyTree]
@@ -136,6 +139,7 @@ def scan(
     covered: Covered = "read",
     record: bool = False,
     kl_weight: Float[Array, ""] | float = 1.0,
+    dropout: Dropout | None = None,
 ) -> Outcome:
     """Runs K particles through every trial of a batch.
 
@@ -147,56 +151,74 @@ def scan(
         covered: which entries weigh the particles: those read (inference), or those read or scored (training).
         record: keep all particles.
         kl_weight: factor on the divergence of the noise in the ELBO; 1 is the bound. Other objectives ignore it.
+        dropout: what the encoder does not see (training).
 
     Raises:
         NeuritoError: a combination that is mathematically impossible.
     """
     model = resolve(model)
-    dynamics, K = model.dynamics, inference.particles
-    steps = bins(dynamics, batch)
-    drive = steps.u
+    dynamics, K, S = model.dynamics, inference.particles, model.dynamics.substeps
+    free = inference.resampling == "none"
+    if dropout is not None:
+        if model.encoder is None:
+            raise NeuritoError("dropout thins out what an encoder reads, and this guide has none: set keep=1")
+        key, key_in, key_hidden = jax.random.split(key, 3)
+        batch = dropout.inputs(batch, model.encoder.heads, key_in, coordinated=free)
+    coarse = bins(dynamics, batch)
+    steps = Step(coarse.t, coarse.dt / S, coarse.u)
     names = [name for name in model.heads if name in batch.signals]
+    features = None if model.encoder is None else model.encoder(batch)
+    if dropout is not None and features is not None:
+        features = dropout.hidden(features, key_hidden)
+    scene = Scene(dynamics, batch, steps.u, features)
 
     known = []
     for name in names:
         signal = batch.signals[name]
-        factor = model.heads[name].factor(dynamics, batch, drive, signal, signal.read)
+        factor = model.heads[name].factor(scene, signal, signal.read)
         if factor is not None:
             known.append(factor)
-    features = None if model.encoder is None else model.encoder(batch)
     guide = model.guide.prepare(dynamics, factors.product(known) if known else None, features, batch, steps)
     same = covered == "read" or all(batch.signals[n].train is None for n in names)
-    exact = model.guide.exact and len(known) == len(names) > 0 and same and inference.objective != "elbo"
+    exact = model.guide.exact and len(known) == len(names) > 0 and same and S == 1
+    exact = exact and inference.objective != "elbo"
     if inference.adapted and not exact:
         raise NeuritoError(
             "adapted=True needs weights known before moving: guide='optimal', heads linear and Gaussian in the state, "
-            "and no entries that are scored but not read"
+            "one step per bin, and no entries that are scored but not read"
         )
 
     likelihoods: list[LogProb] = []
     contexts: list[PyTree] = []
     if not exact:
         for name in names:
-            signal = batch.signals[name]
-            head = model.heads[name]
-            context, log_prob = head.prepare(dynamics, batch, drive, signal, signal.mask(covered))
+            signal, head = batch.signals[name], model.heads[name]
+            if head.whole and not free:
+                raise NeuritoError(
+                    f"head {name!r} is decoded from the whole trajectory, which does not exist yet when particles are "
+                    "resampled: set objective='elbo' or 'iwae', or choose a readout that looks at one bin"
+                )
+            context, log_prob = head.prepare(scene, signal, signal.mask(covered))
             likelihoods.append(log_prob)
             contexts.append(context)
 
     noise = _noise(dynamics, batch, key, inference)
 
+    def prior(kick: Kick, xi: Array, eps: Array) -> Array | float:
+        return -kl_weight * kick.kl() if inference.objective == "elbo" else kick.log_ratio(xi, eps)
+
     def weigh(kick: Kick, xi: Array, eps: Array, heads: list[PyTree], z: Array) -> Array:
         if exact:
             assert kick.evidence is not None
             return kick.evidence
-        prior = -kl_weight * kick.kl() if inference.objective == "elbo" else kick.log_ratio(xi, eps)
-        total = jnp.zeros(z.shape[:-1], z.dtype) + prior
-        for log_prob, context in zip(likelihoods, heads, strict=True):
-            total = total + log_prob(context, z)
+        total = jnp.zeros(z.shape[:-1], z.dtype) + prior(kick, xi, eps)
+        if not free:
+            for log_prob, context in zip(likelihoods, heads, strict=True):
+                total = total + log_prob(context, z)
         return total
 
     # The first bin.
-    mean, scale = dynamics.init(_slice(steps, 0))
+    mean, scale = dynamics.init(_slice(coarse, 0))
     mean = jnp.broadcast_to(mean, (batch.n_trials, K, mean.shape[-1]))
     kick = guide.first(mean, scale)
     eps = kick.draw(noise.first)
@@ -210,17 +232,35 @@ def scan(
     if constant_scale is not None and constant_scale.batched:
         constant_scale = None  # it changes with the bins' width
 
+    def affine(z: Array, step: Step) -> tuple[Array, Scale]:
+        mean, scale = dynamics.affine(z, step)
+        return mean, scale if constant_scale is None else constant_scale
+
+    def early(z: Array, x: _Bin) -> tuple[Array, Array]:
+        """All sub-steps of a bin but the last."""
+
+        def sub(carry: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+            z, ratio = carry
+            xi, number = inputs
+            step = Step(x.step.t + number * x.step.dt, x.step.dt, x.step.u)
+            mean, scale = affine(z, step)
+            kick = guide.rest(x.guide, step, z, mean, scale) if guide.every else Kick()
+            eps = kick.draw(xi)
+            return (dynamics.move(z, mean, scale, step, eps), ratio + prior(kick, xi, eps)), None
+
+        count = jnp.arange(S - 1, dtype=z.dtype)
+        (z, ratio), _ = jax.lax.scan(sub, (z, jnp.zeros(z.shape[:-1], z.dtype)), (x.xi[:-1], count))
+        return z, ratio
+
     @partial(jax.checkpoint, policy=jax.checkpoint_policies.save_only_these_names("mean", "ancestor"))
     def body(carry: tuple[Array, Array, Array], x: _Bin) -> tuple[tuple[Array, Array, Array], Any]:
         z, log_w, settled = carry
-        before = weights(log_w)
-        out = (settled + _summed(log_w, before, inference), before.ess)
-        mean, scale = dynamics.affine(z, x.step)
-        mean = checkpoint_name(mean, "mean")
-        scale = scale if constant_scale is None else constant_scale
+        if S == 1:
+            mean, scale = affine(z, x.step)
+            mean = checkpoint_name(mean, "mean")
         ancestor = jnp.broadcast_to(jnp.arange(K), log_w.shape)
         old = z
-        if inference.resampling != "none":
+        if not free:
             ahead = None
             if inference.adapted:
                 # The evidence does not depend on xi, so every particle has one before any is drawn.
@@ -228,7 +268,7 @@ def scan(
                 assert ahead is not None
                 if x.exists is not None:
                     ahead = jnp.where(x.exists[:, None], ahead, 0.0)
-            score = before if ahead is None else weights(log_w + ahead)
+            score = weights(log_w if ahead is None else log_w + ahead)
             due = None if inference.threshold == 1 else score.ess <= inference.threshold * K
             if x.exists is not None:
                 due = x.exists if due is None else due & x.exists
@@ -238,42 +278,45 @@ def scan(
             fresh = jnp.zeros_like(log_w) if ahead is None else -_pick(ahead, ancestor)
             log_w = fresh if due is None else jnp.where(due[:, None], fresh, log_w)
             settled = settled + (score.log_mean if due is None else jnp.where(due, score.log_mean, 0.0))
-            z, mean, scale = _pick(z, ancestor), _pick(mean, ancestor), _pick_scale(scale, ancestor)
-        kick = guide.rest(x.guide, x.step, z, mean, scale)
-        eps = kick.draw(x.xi)
-        moved = dynamics.move(z, mean, scale, x.step, eps)
-        increment = weigh(kick, x.xi, eps, x.heads, moved)
+            z = _pick(z, ancestor)
+            if S == 1:
+                mean, scale = _pick(mean, ancestor), _pick_scale(scale, ancestor)
+        step, xi, ratio = x.step, x.xi, jnp.zeros((), z.dtype)
+        if S > 1:
+            z, ratio = early(z, x)
+            step, xi = Step(step.t + (S - 1) * step.dt, step.dt, step.u), xi[-1]
+            mean, scale = affine(z, step)
+        kick = guide.rest(x.guide, step, z, mean, scale)
+        eps = kick.draw(xi)
+        moved = dynamics.move(z, mean, scale, step, eps)
+        increment = weigh(kick, xi, eps, x.heads, moved) + ratio
         if x.exists is not None:
             increment = jnp.where(x.exists[:, None], increment, 0.0)
             moved = jnp.where(x.exists[:, None, None], moved, old)
         log_w = log_w + increment
-        return (moved, log_w, settled), (out, (moved, log_w, ancestor) if record else None)
+        return (moved, log_w, settled), (moved if record or free else None, log_w, settled, ancestor)
 
-    first_kept = (z, log_w, jnp.broadcast_to(jnp.arange(K), log_w.shape)) if record else None
+    first = (z if record or free else None, log_w, start[2], jnp.broadcast_to(jnp.arange(K), log_w.shape))
     xs = _Bin(
         left(steps),
         noise.xi,
         noise.uniform,
         jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), guide.context),
-        jax.tree.map(lambda a: jnp.swapaxes(a[:, 1:], 0, 1), contexts),
+        [] if free else jax.tree.map(lambda a: jnp.swapaxes(a[:, 1:], 0, 1), contexts),
         None if batch.exists is None else batch.exists[:, 1:].T,
     )
-    (z, log_w, settled), ((totals, ess), kept) = jax.lax.scan(body, start, xs)
-    end = weights(log_w)
-    totals = jnp.concatenate([totals, (settled + _summed(log_w, end, inference))[None]]).T
-    ess = jnp.concatenate([ess, end.ess[None]]).T
+    _, kept = jax.lax.scan(body, start, xs)
+    zs, log_w, settled, ancestor = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, kept)
+    if free and likelihoods:
+        whole = jnp.moveaxis(zs, 0, 1)
+        score = sum(log_prob(context, whole) for log_prob, context in zip(likelihoods, contexts, strict=True))
+        if batch.exists is not None:
+            score = jnp.where(batch.exists[..., None], score, 0.0)
+        log_w = log_w + jnp.cumsum(jnp.moveaxis(score, 1, 0), 0)
+    relative = weights(log_w)
+    totals = (settled + (log_w.mean(-1) if inference.objective == "elbo" else relative.log_mean)).T
     increments = jnp.diff(totals, axis=1, prepend=0.0)
-    if record:
-        assert first_kept is not None
-        kept = Record(*(jnp.concatenate([a[None], b]) for a, b in zip(first_kept, kept, strict=True)))
-    return Outcome(totals[:, -1], increments, ess, kept)
-
-
-def _summed(
-    log_w: Float[Array, "trial particle"], weights: Weights, inference: Inference
-) -> Float[Array, " trial"]:
-    """Log of the mean weight, or mean of the log weights for the ELBO."""
-    return log_w.mean(-1) if inference.objective == "elbo" else weights.log_mean
+    return Outcome(totals[:, -1], increments, relative.ess.T, Record(zs, log_w, ancestor) if record else None)
 
 
 class _Noise(NamedTuple):
@@ -284,16 +327,17 @@ class _Noise(NamedTuple):
 
 def _noise(dynamics: Dynamics, batch: Batch, key: PRNGKeyArray, inference: Inference) -> _Noise:
     """All randomness of a scan, drawn at once; a trial's share depends on the key and its id only."""
-    K, bins = inference.particles, batch.n_bins
+    K, bins, S = inference.particles, batch.n_bins, dynamics.substeps
+    inner = () if S == 1 else (S,)
     dtype = batch.dt.dtype
 
     def one(id_: Int[Array, ""]) -> tuple[Array, Array, Array]:
         a, b, c = jax.random.split(jax.random.fold_in(key, id_), 3)
         first = jax.random.normal(a, (K, dynamics.init_noise_dim), dtype)
-        xi = jax.random.normal(b, (bins - 1, K, dynamics.noise_dim), dtype)
+        xi = jax.random.normal(b, (bins - 1, *inner, K, dynamics.noise_dim), dtype)
         return first, xi, jax.random.uniform(c, (bins - 1, uniforms(inference.resampling, K)), dtype)
 
-    first, xi, uniform = jax.vmap(one, out_axes=(0, 1, 1))(batch.ids)
+    first, xi, uniform = jax.vmap(one, out_axes=(0, 1 + len(inner), 1))(batch.ids)
     return _Noise(first, xi, uniform)
 
 
@@ -321,6 +365,7 @@ def _pick_scale(scale: Scale, ancestor: Int[Array, "trial particle"]) -> Scale:
     """Scales that differ between particles follow them."""
     if isinstance(scale, Diagonal):
         return Diagonal(_pick(scale.d, ancestor)) if scale.d.ndim == 3 and scale.d.shape[1] > 1 else scale
-    if scale.matrix.ndim == 4 and scale.matrix.shape[1] > 1:
-        return Dense(jnp.take_along_axis(scale.matrix, ancestor[..., None, None], 1))
+    leaf = scale.matrix if isinstance(scale, Dense) else scale.d
+    if leaf.ndim == 4 and leaf.shape[1] > 1:
+        return type(scale)(jnp.take_along_axis(leaf, ancestor[..., None, None], 1))
     return scale

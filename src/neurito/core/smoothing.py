@@ -16,9 +16,8 @@ def trajectories(
 ) -> Float[Array, "trial time sample latent"]:
     """Equally weighted draws from the posterior over trajectories, given everything read.
 
-    Backward sampling where particles were resampled and the transition has a density whose square scale does not
-    depend on the state;
-    otherwise the stored ancestry (whose early bins are poor where resampling was frequent).
+    Backward sampling where particles were resampled and the transition, one affine step, has a square scale that does
+    not depend on the state; otherwise the stored ancestry (whose early bins are poor where resampling was frequent).
 
     Args:
         dynamics: the process.
@@ -33,7 +32,8 @@ def trajectories(
     """
     dynamics = resolve(dynamics)
     known = dynamics.scale(Step(batch.dt[:, :1], batch.dt[:, :1], None)) is not None
-    backward = known and dynamics.noise_dim == dynamics.latent_dim and inference.resampling != "none"
+    single = dynamics.substeps == 1 and dynamics.affine_move and dynamics.noise_dim == dynamics.latent_dim
+    backward = known and single and inference.resampling != "none"
     final = record.log_w[-1]
 
     def one(id_: Int[Array, ""]) -> Float[Array, "time sample"]:
@@ -50,7 +50,7 @@ def trajectories(
         if isinstance(scale, Diagonal):
             return x / scale.d
         # Not as product and sum: jaxlib 0.10.2 compiles that wrongly under a broadcast this large (jax issue 39103).
-        inverse = jnp.linalg.inv(scale.matrix)
+        inverse = jnp.linalg.inv(scale.dense())
         return x @ inverse.T if inverse.ndim == 2 else (inverse @ x[..., None])[..., 0]
 
     def step(carry: tuple[Array, Array], x: tuple[Array, Array, Array, Step, Array, Array | None]):  # type: ignore[no-untyped-def]

@@ -11,6 +11,7 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core.batch import Batch
+from neurito.core.dropout import Dropout
 from neurito.core.scan import Inference, scan
 from neurito.errors import NeuritoError, nearest
 from neurito.fitting.packing import Packing
@@ -62,7 +63,9 @@ def optimiser(name: str, weight_decay: float, clip: float) -> optax.GradientTran
 
 
 @partial(
-    jax.jit, static_argnames=("packing", "inference", "rule", "bins", "mesh"), donate_argnames=("state",)
+    jax.jit,
+    static_argnames=("packing", "inference", "rule", "bins", "mesh", "dropout"),
+    donate_argnames=("state",),
 )
 def train(
     state: State,
@@ -76,6 +79,7 @@ def train(
     rule: Any,
     bins: int,
     mesh: Mesh,
+    dropout: Dropout | None = None,
 ) -> tuple[State, Log]:
     """Many gradient steps; each device takes its share of every batch, and one sum joins them.
 
@@ -90,7 +94,7 @@ def train(
 
         def loss(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Array]:
             model = packing.unpack(vector, rest)
-            out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight)
+            out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight, dropout=dropout)
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
             share = (out.ess / inference.particles).mean(1) * lengths

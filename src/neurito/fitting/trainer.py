@@ -56,7 +56,7 @@ def fit(
         trials: training trials, or all three parts of `Trials.split`.
         validation: validation trials, which share no bin with the training trials; None = no selection.
         run: folder for configuration, history, checkpoint and model; None = nothing is written.
-        training: options; or give them by name.
+        training: options; or give them by name, the others being those that the model recommends.
         rule: an Optax optimiser in place of the named one, without a learning rate of its own.
         schedule: as in `Training`, or step -> learning rate, for instance an Optax schedule.
         progress: None = a bar on a terminal, lines elsewhere; False = nothing.
@@ -71,7 +71,7 @@ def fit(
         trials = trials.train
     if isinstance(schedule, str):
         options, schedule = {**options, "schedule": schedule}, None
-    training = dataclasses.replace(training or Training(), **_checked(options))
+    training = dataclasses.replace(training or Training(**getattr(specification, "recommended", {})), **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)
     if isinstance(specification, Baseline):
@@ -122,9 +122,9 @@ class _Job:
         self.specification, self.training = specification, training
         self.layout = Layout.of(trials)
         self.inference = specification.inference()
-        head = specification.observed(self.layout)
+        heads = specification.observed(self.layout)
         if validation is not None:
-            self.layout.check(validation, (head,))
+            self.layout.check(validation, heads)
         seed_model, self.key, self.key_score = jax.random.split(jax.random.key(training.seed), 3)
         model = specification.build(self.layout, seed_model)
         self.packing = Packing.of(model, specification.fixed)
@@ -145,7 +145,7 @@ class _Job:
         self.everywhere = NamedSharding(self.mesh, PartitionSpec())
         self.rest = self.put(rest)
         self.state: steps.State = self.put(steps.State(vector, self.rule.init(vector)))
-        data = to_batch(trials, [head], padded(trials.n_trials))
+        data = to_batch(trials, heads, padded(trials.n_trials))
         if training.window and (trials.lengths >= training.window).all() and data.exists is not None:
             data = dataclasses.replace(data, exists=None)  # no window reaches beyond a trial's end
         self.data: Batch = self.put(data)
@@ -156,7 +156,7 @@ class _Job:
             "validation": None if validation is None else validation.fingerprint(),
         }
         self.progress = progress
-        self.head = head
+        self.head = heads[0]
 
     def put(self, tree: Any) -> Any:
         """Copies to every device of the mesh, so that the first call compiles for all that follow."""
@@ -296,6 +296,7 @@ class _Job:
             rule=self.rule,
             bins=self.bins,
             mesh=self.mesh,
+            dropout=self.specification.dropout(),
         )
         return jax.tree.map(np.asarray, log)
 

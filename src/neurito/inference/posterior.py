@@ -10,6 +10,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurito.core.batch import Batch, Covered
 from neurito.core.guides import Bootstrap
+from neurito.core.observations import Gaussian, Scene
+from neurito.core.parameters import resolve
 from neurito.core.scan import Inference, Model, scan
 from neurito.core.smoothing import trajectories
 
@@ -28,15 +30,16 @@ class Posterior(NamedTuple):
     Attributes:
         bound: as `Bound`.
         z: (trial, time, sample, latent).
-        mean: E[y | data], averaged over samples, (trial, time, channel).
-        quantiles: of the expected counts over samples, (trial, time, quantile, channel), empty without `levels`.
+        mean: per head E[y | data], averaged over samples, (trial, time, channel).
+        quantiles: per head, over samples, (trial, time, quantile, channel), empty without `levels`: of expected counts;
+            of draws, observation noise included, for continuous heads beside the main one.
         filtered: mean and standard deviation of the filter, (trial, time, latent, 2).
     """
 
     bound: Bound
     z: Float[Array, "trial time sample latent"]
-    mean: Float[Array, "trial time channel"]
-    quantiles: Float[Array, "trial time quantile channel"]
+    mean: dict[str, Float[Array, "trial time channel"]]
+    quantiles: dict[str, Float[Array, "trial time quantile channel"]]
     filtered: Float[Array, "trial time latent 2"]
 
 
@@ -81,23 +84,28 @@ def posterior(
         model: Model = static.join(arrays)
         batch = _rows(data, rows)
         forward, backward = jax.random.split(key)
+        scene = _scene(model, batch)
         out = scan(model, batch, forward, inference, record=True)
         assert out.record is not None
         z = trajectories(model.dynamics, batch, out.record, inference, samples, backward)
-        drive = model.dynamics.drive(batch.inputs, batch.dt)
-        expected = model.heads[head].mean(model.dynamics, batch, drive, z)
-        if levels:
-            quantiles = jnp.moveaxis(jnp.quantile(expected, jnp.asarray(levels), axis=2), 0, 2)
-        else:
-            quantiles = jnp.zeros((*expected.shape[:2], 0, expected.shape[-1]))
+        mean, quantiles = {}, {}
+        for i, (name, observation) in enumerate(model.heads.items()):
+            expected = observation.mean(scene, z)
+            mean[name] = expected.mean(2)
+            if not levels:
+                quantiles[name] = jnp.zeros((*expected.shape[:2], 0, expected.shape[-1]))
+                continue
+            if name != head and isinstance(observation, Gaussian):
+                expected = observation.sample(expected, batch, jax.random.fold_in(backward, i))
+            quantiles[name] = jnp.moveaxis(jnp.quantile(expected, jnp.asarray(levels), axis=2), 0, 2)
         log_w = out.record.log_w
         if inference.objective == "elbo":  # particles are draws of the guide, all alike
             log_w = jnp.zeros_like(log_w)
         w = jax.nn.softmax(log_w, -1)[..., None]
-        mean = (w * out.record.z).sum(2)
-        sd = jnp.sqrt((w * (out.record.z - mean[:, :, None]) ** 2).sum(2))
-        filtered = jnp.swapaxes(jnp.stack([mean, sd], -1), 0, 1)
-        return Posterior(Bound(out.bound, out.increments, out.ess), z, expected.mean(2), quantiles, filtered)
+        centre = (w * out.record.z).sum(2)
+        sd = jnp.sqrt((w * (out.record.z - centre[:, :, None]) ** 2).sum(2))
+        filtered = jnp.swapaxes(jnp.stack([centre, sd], -1), 0, 1)
+        return Posterior(Bound(out.bound, out.increments, out.ess), z, mean, quantiles, filtered)
 
     return _sharded(own, mesh)(arrays, data, rows, key)
 
@@ -122,10 +130,16 @@ def generate(
     out = scan(free, data, first, Inference(particles=1, objective="iwae", resampling="none"), record=True)
     assert out.record is not None
     z = jnp.moveaxis(out.record.z, 0, 1)
-    drive = model.dynamics.drive(data.inputs, data.dt)
-    mean = model.heads[head].mean(model.dynamics, data, drive, z)[:, :, 0]
+    mean = model.heads[head].mean(_scene(free, data), z)[:, :, 0]
     y = model.heads[head].sample(mean, data, second) if noise else mean
     return z[:, :, 0], mean, y
+
+
+def _scene(model: Model, batch: Batch) -> Scene:
+    """What decoders may look at besides the state."""
+    model = resolve(model)
+    features = None if model.encoder is None else model.encoder(batch)
+    return Scene(model.dynamics, batch, model.dynamics.drive(batch.inputs, batch.dt), features)
 
 
 def _rows(data: Batch, rows: Int[Array, " trial"]) -> Batch:

@@ -49,12 +49,16 @@ class _Engine:
     mesh: Mesh
 
     @cached_property
-    def head(self) -> str:
+    def heads(self) -> tuple[str, ...]:
         return self.fitted.specification.observed(self.fitted.layout)
+
+    @property
+    def head(self) -> str:
+        return self.heads[0]
 
     @cached_property
     def data(self) -> Batch:
-        return to_batch(self.trials, [self.head], padded(self.trials.n_trials))
+        return to_batch(self.trials, self.heads, padded(self.trials.n_trials))
 
     @cached_property
     def split(self) -> tuple[list[Any], _Static]:
@@ -82,7 +86,7 @@ def _engine(
     # Samples of an ELBO's posterior are its particles, all alike.
     least = samples if inference.objective == "elbo" else 1
     inference = replace(inference, particles=max(particles or inference.particles, least))
-    fitted.layout.check(trials, (fitted.specification.observed(fitted.layout),))
+    fitted.layout.check(trials, fitted.specification.observed(fitted.layout))
     trials = _with_known_sessions(fitted, trials)
     return _Engine(fitted, trials, inference, mesh or runtime.mesh())
 
@@ -116,7 +120,7 @@ def log_likelihood(
         mesh: devices.
     """
     engine = _engine(fitted, trials, particles, mesh)
-    same = covered == "read" or engine.data.signals[engine.head].train is None
+    same = covered == "read" or all(signal.train is None for signal in engine.data.signals.values())
     inference = replace(
         engine.inference, adapted=engine.inference.adapted and same
     )  # needs weights known before
@@ -164,7 +168,7 @@ def expected_counts(
     engine = _engine(fitted, trials, particles, mesh, samples)
     out = np.zeros(trials.heads[engine.head].values.shape, np.float32)
     for rows, got in _posteriors(engine, key, samples, ()):
-        out[rows] = got.mean
+        out[rows] = got.mean[engine.head]
     return out
 
 
@@ -206,7 +210,9 @@ def infer(
     Returns:
         Dataset over (trial, time, latent, channel, quantile, sample): latent_mean, latent_sd, latent_quantile,
         filtered, filtered_sd, rate_mean (spikes/s for counts, else the signal's unit), rate_quantile,
-        log_likelihood (nats), ess (share of K), optionally latent_sample. NaN after a trial's end.
+        log_likelihood (nats), ess (share of K), optionally latent_sample. Of every other head NAME that the model
+        observes NAME_mean and NAME_quantile over (trial, time, NAME_channel); quantiles of a continuous one include its
+        observation noise. NaN after a trial's end.
     """
     import xarray as xr
 
@@ -214,48 +220,56 @@ def infer(
     if baseline is not None:
         return baselines.infer(baseline, trials, quantiles)
     engine = _engine(fitted, trials, particles, mesh, max(samples, keep_samples))
-    n, bins = trials.exists.shape
-    latents = engine.fitted.model.dynamics.latent_dim
-    layout = engine.fitted.layout.heads[engine.head]
-    counts = layout.kind == "counts"
-    per_second = (1 / trials.dt[..., None]) if counts else np.ones((1, 1, 1))
-    shapes = {
-        "latent_mean": (latents,), "latent_sd": (latents,), "latent_quantile": (len(quantiles), latents),
-        "filtered": (latents,), "filtered_sd": (latents,), "rate_mean": (layout.channels,),
-        "rate_quantile": (len(quantiles), layout.channels), "ess": (),
-    }  # fmt: skip
+    heads = {name: engine.fitted.layout.heads[name] for name in engine.heads}
+    per_second = {
+        name: 1 / trials.dt if head.kind == "counts" else np.ones_like(trials.dt)
+        for name, head in heads.items()
+    }
+    # Every variable's axes after (trial, time).
+    axes: dict[str, tuple[str, ...]] = dict.fromkeys(
+        ("latent_mean", "latent_sd", "filtered", "filtered_sd"), ("latent",)
+    )
+    axes |= {"latent_quantile": ("quantile", "latent"), "ess": ()}
     if keep_samples:
-        shapes["latent_sample"] = (keep_samples, latents)
-    out = {name: np.full((n, bins, *shape), np.nan, np.float32) for name, shape in shapes.items()}
-    likelihood = np.zeros(n)
+        axes["latent_sample"] = ("sample", "latent")
+    called = {
+        name: ("rate", "channel") if name == engine.head else (name, f"{name}_channel") for name in heads
+    }
+    for variable, axis in called.values():
+        axes |= {f"{variable}_mean": (axis,), f"{variable}_quantile": ("quantile", axis)}
+    sizes = {
+        "latent": engine.fitted.model.dynamics.latent_dim,
+        "quantile": len(quantiles),
+        "sample": keep_samples,
+    }
+    sizes |= {called[name][1]: head.channels for name, head in heads.items()}
+    shape = trials.exists.shape
+    out = {v: np.full((*shape, *(sizes[a] for a in tail)), np.nan, np.float32) for v, tail in axes.items()}
+    likelihood = np.zeros(trials.n_trials)
     for rows, got in _posteriors(engine, jax.random.key(seed), max(samples, keep_samples), quantiles):
-        here = trials.exists[rows]
-        scale = per_second[rows] if counts else per_second
         found: dict[str, Any] = {
             "latent_mean": got.z.mean(2),
             "latent_sd": got.z.std(2),
             "latent_quantile": np.moveaxis(np.quantile(got.z, quantiles, axis=2), 0, 2),
             "filtered": got.filtered[..., 0],
             "filtered_sd": got.filtered[..., 1],
-            "rate_mean": got.mean * scale,
-            "rate_quantile": got.quantiles * (scale[:, :, None] if counts else 1),
             "ess": got.bound.ess / engine.inference.particles,
         }
         if keep_samples:
             found["latent_sample"] = got.z[:, :, :keep_samples]
+        for name, (variable, _) in called.items():
+            scale = per_second[name][rows][..., None]
+            found[f"{variable}_mean"] = got.mean[name] * scale
+            found[f"{variable}_quantile"] = got.quantiles[name] * scale[..., None]
+        here = trials.exists[rows]
         for name, value in found.items():
             out[name][rows] = np.where(here.reshape(*here.shape, *(1,) * (value.ndim - 2)), value, np.nan)
         likelihood[rows] = got.bound.bound
-    tails = {
-        "latent_mean": ("latent",), "latent_sd": ("latent",), "latent_quantile": ("quantile", "latent"),
-        "filtered": ("latent",), "filtered_sd": ("latent",), "rate_mean": ("channel",),
-        "rate_quantile": ("quantile", "channel"), "ess": (), "latent_sample": ("sample", "latent"),
-    }  # fmt: skip
-    data = {name: (("trial", "time", *tails[name]), value) for name, value in out.items()}
-    unit = "spikes/s" if counts else layout.unit
+    data = {name: (("trial", "time", *axes[name]), value) for name, value in out.items()}
     dataset = xr.Dataset(
         {**data, "log_likelihood": ("trial", likelihood)},
-        coords={"trial": trials.ids, "channel": list(layout.names), "quantile": list(quantiles)},
+        coords={"trial": trials.ids, "quantile": list(quantiles)}
+        | {called[name][1]: list(head.names) for name, head in heads.items()},
         attrs={
             "model": engine.fitted.specification.name,
             "samples": samples,
@@ -265,7 +279,9 @@ def infer(
     )
     if trials.regular:
         dataset = dataset.assign_coords(time=("time", trials.time[0], {"units": "s"}))
-    dataset["rate_mean"].attrs["units"] = dataset["rate_quantile"].attrs["units"] = unit
+    for name, head in heads.items():
+        for variable in (f"{called[name][0]}_mean", f"{called[name][0]}_quantile"):
+            dataset[variable].attrs["units"] = "spikes/s" if head.kind == "counts" else head.unit
     dataset["log_likelihood"].attrs["units"] = "nats"
     return dataset
 
@@ -371,7 +387,7 @@ def generate(
     if layout.inputs and inputs is None:
         raise NeuritoError(f"the model has inputs {layout.inputs}: give inputs= (trial, time, input)")
     dtype = jnp.result_type(float)
-    head = fitted.specification.observed(layout)
+    head = fitted.specification.observed(layout)[0]
     shape = (n_trials, total)
     driven = None
     if layout.inputs:

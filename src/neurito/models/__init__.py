@@ -3,11 +3,24 @@
 from typing import Any
 
 from neurito.errors import NeuritoError, nearest
+from neurito.models.langevin_flow import LangevinFlow
+from neurito.models.latent_sde import CoupledOscillatorSDE, LinearSDE, NeuralSDE
 from neurito.models.layout import Layout
 from neurito.models.low_rank_rnn import FullRankRNN, LinearDynamics, LowRankRNN
 from neurito.models.specification import Specification
 
-MODELS: dict[str, type[Specification]] = {m.name: m for m in (LowRankRNN, FullRankRNN, LinearDynamics)}
+MODELS: dict[str, type[Specification]] = {
+    m.name: m
+    for m in (
+        LowRankRNN,
+        FullRankRNN,
+        LinearDynamics,
+        LangevinFlow,
+        NeuralSDE,
+        LinearSDE,
+        CoupledOscillatorSDE,
+    )
+}
 
 
 def kinds() -> dict[str, type[Any]]:
@@ -31,10 +44,14 @@ def named(name: str) -> type[Any]:
 
 __all__ = [
     "MODELS",
+    "CoupledOscillatorSDE",
     "FullRankRNN",
+    "LangevinFlow",
     "Layout",
     "LinearDynamics",
+    "LinearSDE",
     "LowRankRNN",
+    "NeuralSDE",
     "Specification",
     "kinds",
     "named",

@@ -1,9 +1,10 @@
 """What all named models share: how they observe, how they are guided, how they are built."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -12,18 +13,21 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from neurito.core import choices, runtime
+from neurito.core.dropout import Dropout
 from neurito.core.dynamics import Dynamics
 from neurito.core.encoders import CNN, GRU, Adapter, Encoder
-from neurito.core.guides import Bootstrap, Encoded, Guide, Optimal
+from neurito.core.guides import Bootstrap, Control, Encoded, Guide, Optimal
 from neurito.core.observations import (
     Affine,
     Currents,
     Gaussian,
     NegativeBinomial,
     Observation,
+    Perceptron,
     Poisson,
     Rates,
     Readout,
+    Transformer,
 )
 from neurito.core.observations.links import LINKS, inverse
 from neurito.core.resampling import Scheme
@@ -39,9 +43,17 @@ class Specification(abc.ABC):
     """A model in words: everything needed to build it for a recording.
 
     Attributes:
-        head: which signal it observes; empty = the recording's first.
-        observations: gaussian, poisson or negative_binomial; auto = poisson for counts, gaussian otherwise.
-        readout: affine (any number of channels), or one unit per channel, from its current or its rate.
+        heads: which signals it observes, the main one first; empty = the recording's first.
+        observations: of the main signal: gaussian, poisson or negative_binomial; auto = poisson for counts, gaussian
+            otherwise, as for the others.
+        readout: affine; mlp (bin by bin); transformer (over the whole trajectory); or one unit per channel, from its
+            current or its rate.
+        decoder: hidden layers of the mlp.
+        decoder_width: width of the transformer; 0 = that of its input.
+        attention_heads: of the transformer.
+        feedforward: units between its feed-forward layers.
+        positional: whether it is told the bin's place in the trial.
+        fixup: T-Fixup scaling in place of its norms.
         link: from readout to expected counts per bin: softplus, exp or identity.
         observation_noise: Gaussian observations: one standard deviation per channel (diagonal) or in all (scalar).
         observation_sd: its start, in standard deviations of the data.
@@ -49,7 +61,12 @@ class Specification(abc.ABC):
         noise_sd: its start.
         initial: form of the covariance of the initial state.
         initial_sd: its start.
-        guide: optimal (Gaussian observations), encoder, or bootstrap; auto = the first that applies.
+        guide: optimal (Gaussian observations), encoder, control (a network of encoder and state), or bootstrap; auto =
+            optimal where it applies, else encoder.
+        control: hidden units of the control.
+        control_state: whether it sees the state.
+        control_spread: whether it sets the noise's standard deviations; without, its divergence is Girsanov's.
+        context: number of features that it has from the encoder.
         encoder: cnn or gru.
         kernels: widths of the CNN's convolutions, in bins.
         widths: its channels after each convolution but the last.
@@ -57,6 +74,10 @@ class Specification(abc.ABC):
         hidden: units of the GRU, per direction.
         direction: forward (causal), backward, or both.
         encoder_sd: standard deviation of the encoder's Gaussian at the start.
+        keep: coordinated dropout: the share of values that the encoder is shown, the others being what it is scored
+            on; 1 = none. With resampling the encoder's input alone is thinned out.
+        pass_rate: share of the shown values that are scored as well.
+        feature_dropout: share of the encoder's features that are set to 0 in training.
         particles: K.
         objective: vsmc, iwae or elbo.
         kl_weight: weight of the divergence in a fit by elbo; 1 is the bound.
@@ -67,11 +88,18 @@ class Specification(abc.ABC):
     """
 
     name: ClassVar[str]
+    recommended: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # options of training that suit it
     __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
-    head: str = ""
+    heads: tuple[str, ...] = ()
     observations: Literal["auto", "gaussian", "poisson", "negative_binomial"] = "auto"
-    readout: Literal["affine", "currents", "rates"] = "affine"
+    readout: Literal["affine", "mlp", "transformer", "currents", "rates"] = "affine"
+    decoder: tuple[int, ...] = (128,)
+    decoder_width: int = 0
+    attention_heads: int = 2
+    feedforward: int = 128
+    positional: bool = False
+    fixup: bool = False
     link: Literal["softplus", "exp", "identity"] = "softplus"
     observation_noise: Literal["scalar", "diagonal"] = "diagonal"
     observation_sd: float = 0.5
@@ -79,7 +107,11 @@ class Specification(abc.ABC):
     noise_sd: float = 0.1
     initial: Form = "diagonal"
     initial_sd: float = 1.0
-    guide: Literal["auto", "optimal", "encoder", "bootstrap"] = "auto"
+    guide: Literal["auto", "optimal", "encoder", "control", "bootstrap"] = "auto"
+    control: int = 64
+    control_state: bool = True
+    control_spread: bool = True
+    context: int = 64
     encoder: Literal["cnn", "gru"] = "cnn"
     kernels: tuple[int, ...] = (21, 11, 1)
     widths: tuple[int, ...] = (64, 64)
@@ -87,6 +119,9 @@ class Specification(abc.ABC):
     hidden: int = 64
     direction: Literal["forward", "backward", "both"] = "both"
     encoder_sd: float = 0.3
+    keep: float = 1.0
+    pass_rate: float = 0.0
+    feature_dropout: float = 0.0
     particles: int = 16
     objective: Objective = "vsmc"
     kl_weight: float = 1.0
@@ -101,18 +136,26 @@ class Specification(abc.ABC):
         for field in fields(self):
             value = getattr(self, field.name)
             numbers = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(x, int) and not isinstance(x, bool) and x < 1 for x in numbers):
-                raise NeuritoError(f"{field.name}={value}: at least 1 is needed")
+            least = 0 if field.default == 0 else 1  # 0 stands for none
+            if any(isinstance(x, int) and not isinstance(x, bool) and x < least for x in numbers):
+                raise NeuritoError(f"{field.name}={value}: at least {least} is needed")
+        self.dropout()
 
     @abc.abstractmethod
     def dynamics(self, layout: Layout, key: PRNGKeyArray) -> Dynamics:
         """The latent process, at its start."""
 
-    def observed(self, layout: Layout) -> str:
-        """The name of the head that the model observes."""
-        if self.head and self.head not in layout.heads:
-            raise NeuritoError(f"head={self.head!r}: {nearest(self.head, layout.heads)}")
-        return self.head or next(iter(layout.heads))
+    def observed(self, layout: Layout) -> tuple[str, ...]:
+        """The names of the heads that the model observes, the main one first."""
+        for head in self.heads:
+            if head not in layout.heads:
+                raise NeuritoError(f"heads={head!r}: {nearest(head, layout.heads)}")
+        return self.heads or (next(iter(layout.heads)),)
+
+    def dropout(self) -> Dropout | None:
+        """What the encoder does not see in training."""
+        found = Dropout(self.keep, self.pass_rate, self.feature_dropout)
+        return None if found == Dropout() else found
 
     def inference(self) -> Inference:
         """How particles are used in training."""
@@ -131,28 +174,36 @@ class Specification(abc.ABC):
             NeuritoError: the options contradict each other or the recording.
         """
         runtime.start()
-        keys = jax.random.split(key, 3)
-        head = self.observed(layout)
+        keys = jax.random.split(key, 4)
+        main, *others = self.observed(layout)
         dynamics = self.dynamics(layout, keys[0])
-        observation = self._observation(layout, head, dynamics.latent_dim, keys[1])
-        guide = self._guide(observation)
-        encoder = self._encoder(layout, head, 2 * dynamics.latent_dim, keys[2]) if guide.encoded else None
-        return Model(dynamics, {head: observation}, guide, encoder)
+        heads = {main: self._observation(layout, main, self.observations, self.readout, dynamics, keys[1])}
+        for i, name in enumerate(others):
+            readout = "affine" if self.readout in ("currents", "rates") else self.readout
+            own = jax.random.fold_in(keys[1], i)
+            heads[name] = self._observation(layout, name, "auto", readout, dynamics, own)
+        guide, features = self._guide(layout, list(heads.values()), dynamics, keys[3])
+        encoder = self._encoder(layout, main, features, dynamics, keys[2]) if guide.encoded else None
+        if encoder is None and self.dropout() is not None:
+            raise NeuritoError("keep, pass_rate and feature_dropout need a guide with an encoder: set keep=1")
+        return Model(dynamics, heads, guide, encoder)
 
-    def _kind(self, layout: Layout, head: str) -> str:
+    def _kind(self, layout: Layout, head: str, wanted: str) -> str:
         kind = layout.heads[head].kind
-        if self.observations == "auto":
+        if wanted == "auto":
             return "poisson" if kind == "counts" else "gaussian"
-        if self.observations != "gaussian" and kind != "counts":
+        if wanted != "gaussian" and kind != "counts":
             raise NeuritoError(
-                f"observations={self.observations!r} needs counts, and {head!r} is {kind}: use 'gaussian', "
+                f"observations={wanted!r} needs counts, and {head!r} is {kind}: use 'gaussian', "
                 "or load the data with kind='counts' if they are counts"
             )
-        return self.observations
+        return wanted
 
-    def _observation(self, layout: Layout, head: str, latents: int, key: PRNGKeyArray) -> Observation:
+    def _observation(
+        self, layout: Layout, head: str, wanted: str, form: str, dynamics: Dynamics, key: PRNGKeyArray
+    ) -> Observation:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)
-        kind = self._kind(layout, head)
+        kind = self._kind(layout, head, wanted)
         mean = layout.mean.get(head, np.ones((sessions, channels)))
         sd = layout.sd.get(head, np.ones((sessions, channels)))
         if self.link not in LINKS:
@@ -162,15 +213,7 @@ class Specification(abc.ABC):
             if kind == "gaussian"
             else inverse(self.link, jnp.maximum(jnp.asarray(mean), 1e-3))
         )
-        readout: Readout
-        if self.readout == "affine":
-            readout = Affine(latents, channels, sessions, key=key, bias=eta)
-        elif sessions > 1:
-            raise NeuritoError(
-                f"readout={self.readout!r} ties units to channels; {sessions} sessions need 'affine'"
-            )
-        else:
-            readout = Currents(channels) if self.readout == "currents" else Rates(channels)
+        readout = self._readout(form, dynamics.visible_dim, channels, sessions, eta, key)
         if kind == "gaussian":
             start = self.observation_sd * np.where(sd > 0, sd, 1.0)
             diagonal = self.observation_noise == "diagonal"
@@ -183,24 +226,80 @@ class Specification(abc.ABC):
             return Poisson(readout, self.link, layout.bin_width, layout.regular)
         return NegativeBinomial(readout, self.link, layout.bin_width, layout.regular, channels)
 
-    def _guide(self, observation: Observation) -> Guide:
-        linear = isinstance(observation, Gaussian) and not isinstance(observation.readout, Rates)
+    def _readout(
+        self, form: str, visible: int, channels: int, sessions: int, eta: Array, key: PRNGKeyArray
+    ) -> Readout:
+        if form == "affine":
+            return Affine(visible, channels, sessions, key=key, bias=eta)
+        if form == "mlp":
+            return Perceptron(visible, self.decoder, channels, sessions, key=key, bias=eta)
+        if form == "transformer":
+            return Transformer(
+                visible,
+                self.decoder_width,
+                self.attention_heads,
+                self.feedforward,
+                channels,
+                sessions,
+                key=key,
+                bias=eta,
+                features=self.copied,
+                positional=self.positional,
+                fixup=self.fixup,
+            )
+        if sessions > 1:
+            raise NeuritoError(
+                f"readout={form!r} ties units to channels; {sessions} sessions need 'affine' or 'mlp'"
+            )
+        return Currents(channels) if form == "currents" else Rates(channels)
+
+    @property
+    def copied(self) -> int:
+        """Number of the encoder's features that the decoder copies from; none in a generative model."""
+        return 0
+
+    def _guide(
+        self, layout: Layout, heads: list[Observation], dynamics: Dynamics, key: PRNGKeyArray
+    ) -> tuple[Guide, int]:
+        """The guide, and how many features it wants of an encoder."""
+        linear = any(isinstance(head, Gaussian) and not isinstance(head.readout, Rates) for head in heads)
+        linear = linear and not dynamics.decoded and self.readout not in ("mlp", "transformer")
         choice = self.guide if self.guide != "auto" else "optimal" if linear else "encoder"
         if choice == "optimal" and not linear:
             raise NeuritoError(
                 "guide='optimal' has a closed form only for Gaussian observations that are linear in the state: "
-                "use guide='encoder' or 'bootstrap'"
+                "use guide='encoder', 'control' or 'bootstrap'"
             )
         if self.adapted and choice != "optimal":
             raise NeuritoError(f"adapted=True needs guide='optimal', found {choice!r}")
+        if choice == "control":
+            driven = jax.eval_shape(dynamics.drive, *_one_bin(layout))
+            guide = Control(
+                self.context,
+                dynamics,
+                self.control,
+                0 if driven is None else driven.shape[-1],
+                key=key,
+                state=self.control_state,
+                spread=self.control_spread,
+                later=self.controlled,
+            )
+            return guide, self.context
         guides: dict[str, Callable[[], Guide]] = {
             "optimal": Optimal,
             "encoder": Encoded,
             "bootstrap": Bootstrap,
         }
-        return guides[choice]()
+        return guides[choice](), 2 * dynamics.latent_dim
 
-    def _encoder(self, layout: Layout, head: str, features: int, key: PRNGKeyArray) -> Encoder:
+    @property
+    def controlled(self) -> bool:
+        """Whether the control acts after the first bin."""
+        return True
+
+    def _encoder(
+        self, layout: Layout, head: str, features: int, dynamics: Dynamics, key: PRNGKeyArray
+    ) -> Encoder:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)
         adapter = None
         if sessions > 1:
@@ -208,19 +307,28 @@ class Specification(abc.ABC):
             adapter = Adapter(jax.random.normal(key_a, (sessions, channels, width)) * channels**-0.5)
             channels = width
         encoder: CNN | GRU
+        spread = self.encoder_sd if self.guide != "control" else None
         if self.encoder == "cnn":
             encoder = CNN(
                 channels, features, self.kernels, self.widths, self.padding, (head,), key=key, adapter=adapter
             )
             bias = encoder.biases[-1]
-            last = (*encoder.biases[:-1], _with_log_variance(bias, self.encoder_sd))
+            last = (*encoder.biases[:-1], _with_log_variance(bias, spread))
             return _replace(encoder, biases=last)
         encoder = GRU(channels, features, self.hidden, self.direction, (head,), key=key, adapter=adapter)
-        return _replace(encoder, bias=_with_log_variance(encoder.bias, self.encoder_sd))
+        return _replace(encoder, bias=_with_log_variance(encoder.bias, spread))
 
 
-def _with_log_variance(bias: Array, sd: float) -> Array:
-    """The second half of an encoder's features starts at log sd^2."""
+def _one_bin(layout: Layout) -> tuple[Any, Any]:
+    """Shapes of the inputs and width of a single bin."""
+    dt = jax.ShapeDtypeStruct((1, 1), jnp.result_type(float))
+    return (jax.ShapeDtypeStruct((1, 1, len(layout.inputs)), dt.dtype) if layout.inputs else None), dt
+
+
+def _with_log_variance(bias: Array, sd: float | None) -> Array:
+    """The second half of the features of a Gaussian starts at log sd^2."""
+    if sd is None:
+        return bias
     half = bias.shape[0] // 2
     return bias.at[half:].add(2 * np.log(sd))
 

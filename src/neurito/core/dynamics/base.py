@@ -26,7 +26,16 @@ class Dynamics(eqx.Module):
     """z_1 = init(eps_1), z_t = mean(z_{t-1}) + scale(z_{t-1}) eps_t, with eps ~ N(0, I).
 
     A new model is a subclass with `init` and `affine`; where the move is not affine in the noise, `move` too.
+
+    Class attributes:
+        substeps: how many such moves make a bin; each has its own noise and 1 / substeps of the bin's width.
+        affine_move: whether the move is affine in the noise, which Gaussian guides need.
+        decoded: whether decoders see something else than z, given by `visible`.
     """
+
+    substeps = 1
+    affine_move = True
+    decoded = False
 
     latent_dim: eqx.AbstractVar[int]
     noise_dim: eqx.AbstractVar[int]
@@ -60,3 +69,12 @@ class Dynamics(eqx.Module):
     ) -> Float[Array, "trial time drive"] | None:
         """What the steps see of the inputs, computed once before the scan (here: the inputs themselves)."""
         return inputs
+
+    def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
+        """What decoders see of a state (here: the state itself)."""
+        return z
+
+    @property
+    def visible_dim(self) -> int:
+        """Dimension of what decoders see."""
+        return self.latent_dim

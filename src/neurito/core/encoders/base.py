@@ -23,8 +23,8 @@ class Encoder(eqx.Module):
 
     def __call__(self, batch: Batch) -> Float[Array, "trial time feature"]:
         """Features of what the batch says is read; unread entries never enter."""
-        read = [batch.signals[h].read.only(batch.signals[h].y) for h in self.heads]
-        x = jnp.concatenate(read, -1)
+        signals = [batch.signals[h] for h in self.heads]
+        x = jnp.concatenate([s.read.only(s.y) if s.shown is None else s.shown for s in signals], -1)
         return self.features(x if self.adapter is None else self.adapter(x, batch), batch.exists)
 
 

@@ -45,7 +45,7 @@ class Kick(NamedTuple):
         """KL(N(C s, C C') || N(0, I)) in nats."""
         if self.s is None or self.C is None:
             return 0.0
-        square = self.C.d**2 if isinstance(self.C, Diagonal) else jnp.sum(self.C.matrix**2, -1)
+        square = self.C.d**2 if isinstance(self.C, Diagonal) else jnp.sum(self.C.dense() ** 2, -1)
         return 0.5 * jnp.sum((self.C @ self.s) ** 2 + square - 1, -1) - self.log_det
 
 
@@ -62,11 +62,13 @@ class Prepared(NamedTuple):
         first: (mean, scale) of the initial state -> its kick.
         context: per-bin context of bins 2 to T, leading axes (trial, time).
         rest: (context of a bin, step, z, mean, scale) -> kick.
+        every: whether it acts on every sub-step of a bin; otherwise on the last one, the others following the prior.
     """
 
     first: First
     context: PyTree
     rest: Rest
+    every: bool = False
 
 
 class Guide(eqx.Module):

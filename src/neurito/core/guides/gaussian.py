@@ -56,7 +56,16 @@ def kick(bin_: Bin, conditioned: Conditioned, mean: Float[Array, "trial particle
 
 
 def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
-    """Factorises once per distinct A (per bin where it must be) if the scale is known before the scan."""
+    """Factorises once per distinct A (per bin where it must be) if the scale is known before the scan.
+
+    Raises:
+        NeuritoError: the move is not affine in the noise.
+    """
+    if not dynamics.affine_move:
+        raise NeuritoError(
+            "guide='optimal' and guide='encoder' need a move that is affine in the noise, which this scheme is not: "
+            "use scheme='euler', guide='control' or guide='bootstrap'"
+        )
     from_diagonal = factor.pattern is None
 
     def matrices(part: Factor, scale: Scale | None) -> tuple[Scale, Conditioned | None]:
@@ -120,14 +129,14 @@ def prepare(dynamics: Dynamics, factor: Factor, steps: Step) -> Prepared:
 
 def _expand(scale: Scale) -> Scale:
     """A particle axis after the trial axis."""
-    return Diagonal(scale.d[:, None]) if isinstance(scale, Diagonal) else Dense(scale.matrix[:, None])
+    return Diagonal(scale.d[:, None]) if isinstance(scale, Diagonal) else Dense(scale.dense()[:, None])
 
 
 def _at(scale: Scale, t: int) -> Scale:
     """The matrices of one bin, with a particle axis; those without leading axes as they are."""
     if not scale.batched:
         return scale
-    return Diagonal(scale.d[:, t, None]) if isinstance(scale, Diagonal) else Dense(scale.matrix[:, t, None])
+    return Diagonal(scale.d[:, t, None]) if isinstance(scale, Diagonal) else Dense(scale.dense()[:, t, None])
 
 
 def _pick(conditioned: Conditioned, t: int) -> Conditioned:

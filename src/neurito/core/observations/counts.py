@@ -9,9 +9,7 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from neurito.core.batch import Batch, Mask, Signal
-from neurito.core.dynamics.base import Dynamics
-from neurito.core.factors import gather
-from neurito.core.observations.base import LogProb, Observation, over_time
+from neurito.core.observations.base import LogProb, Observation, Scene, entries
 from neurito.core.observations.links import FLOOR, LINKS
 from neurito.core.observations.readout import Readout
 from neurito.core.parameters import Interval, positive
@@ -34,21 +32,19 @@ class Counts(Observation):
 
     @abc.abstractmethod
     def density(
-        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
-    ) -> Float[Array, "trial particle channel"]:
+        self, y: Float[Array, "trial ... 1 channel"], rate: Float[Array, "trial ... particle channel"]
+    ) -> Float[Array, "trial ... particle channel"]:
         """The rest of log p."""
 
-    def prepare(
-        self,
-        dynamics: Dynamics,
-        batch: Batch,
-        drive: Float[Array, "trial time drive"] | None,
-        signal: Signal,
-        mask: Mask,
-    ) -> tuple[PyTree, LogProb]:
+    @property
+    def whole(self) -> bool:
+        """As its readout."""
+        return self.readout.whole
+
+    def prepare(self, scene: Scene, signal: Signal, mask: Mask) -> tuple[PyTree, LogProb]:
         """See the base class; the activations of a bin are recomputed, not stored, for the gradient."""
-        context, eta = self.readout.prepare(dynamics, batch, drive)
-        weight = gather(mask.table, mask.pattern)
+        context, eta = self.readout.prepare(scene)
+        weight = entries(signal, mask)
         y = mask.only(signal.y)
         constant = jnp.sum(weight * self.constant(y), -1)
         weights = None if weight.ndim == 1 else weight
@@ -56,12 +52,12 @@ class Counts(Observation):
         @jax.checkpoint
         def log_prob(bin_: tuple[PyTree, Array, Array, Array | None, Array | None], z: Array) -> Array:
             inner, y, c, w, exposure = bin_
-            rate = self.rate(eta(inner, z), None if exposure is None else exposure[:, None, None])
-            terms = self.density(y[:, None], rate)
+            rate = self.rate(eta(inner, z), None if exposure is None else exposure[..., None, None])
+            terms = self.density(y[..., None, :], rate)
             # As a product: XLA's fused reduction of such terms is many times slower.
-            return c[:, None] + (terms @ weight if w is None else jnp.einsum("bkn,bn->bk", terms, w))
+            return c[..., None] + (terms @ weight if w is None else jnp.einsum("...kn,...n->...k", terms, w))
 
-        return (context, y, constant, weights, self._exposure(batch)), log_prob
+        return (context, y, constant, weights, self._exposure(scene.batch)), log_prob
 
     def rate(self, eta: Float[Array, "..."], exposure: Float[Array, "..."] | None) -> Float[Array, "..."]:
         """Expected counts per bin."""
@@ -72,16 +68,12 @@ class Counts(Observation):
         return None if self.regular else batch.dt / self.bin_width
 
     def mean(
-        self,
-        dynamics: Dynamics,
-        batch: Batch,
-        drive: Float[Array, "trial time drive"] | None,
-        z: Float[Array, "trial time sample latent"],
+        self, scene: Scene, z: Float[Array, "trial time sample latent"]
     ) -> Float[Array, "trial time sample channel"]:
         """Expected counts per bin."""
-        context, eta = self.readout.prepare(dynamics, batch, drive)
-        exposure = self._exposure(batch)
-        return self.rate(over_time(context, eta, z), None if exposure is None else exposure[:, :, None, None])
+        context, eta = self.readout.prepare(scene)
+        exposure = self._exposure(scene.batch)
+        return self.rate(eta(context, z), None if exposure is None else exposure[:, :, None, None])
 
 
 class Poisson(Counts):
@@ -104,8 +96,8 @@ class Poisson(Counts):
         return -gammaln(y + 1)
 
     def density(
-        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
-    ) -> Float[Array, "trial particle channel"]:
+        self, y: Float[Array, "trial ... 1 channel"], rate: Float[Array, "trial ... particle channel"]
+    ) -> Float[Array, "trial ... particle channel"]:
         """y log rate - rate."""
         return y * jnp.log(rate) - rate
 
@@ -151,8 +143,8 @@ class NegativeBinomial(Counts):
         return _rising(self.concentration.value, y) - gammaln(y + 1)
 
     def density(
-        self, y: Float[Array, "trial 1 channel"], rate: Float[Array, "trial particle channel"]
-    ) -> Float[Array, "trial particle channel"]:
+        self, y: Float[Array, "trial ... 1 channel"], rate: Float[Array, "trial ... particle channel"]
+    ) -> Float[Array, "trial ... particle channel"]:
         """y log rate - (y + r) log(1 + rate / r)."""
         r = self.concentration.value
         return y * jnp.log(rate) - (y + r) * jnp.log1p(rate / r)

@@ -1,4 +1,8 @@
-"""How the latent state reaches the channels: eta = readout(z), before the link."""
+"""How the latent state reaches the channels: eta = readout(z), before the link.
+
+Every readout is written for any axes between trial and particle, so that it serves a bin in the scan and a whole
+trajectory after it.
+"""
 
 import abc
 from collections.abc import Callable
@@ -9,11 +13,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from neurito.core.batch import Batch
 from neurito.core.dynamics.base import Dynamics
+from neurito.core.observations.base import Scene
 from neurito.errors import NeuritoError
 
-Eta = Callable[[PyTree, Float[Array, "trial particle latent"]], Float[Array, "trial particle channel"]]
+Eta = Callable[
+    [PyTree, Float[Array, "trial ... particle latent"]], Float[Array, "trial ... particle channel"]
+]
 
 
 class LinearMap(NamedTuple):
@@ -24,48 +30,45 @@ class LinearMap(NamedTuple):
 
 
 class Readout(eqx.Module):
-    """A map from states to channels."""
+    """A map from states to channels.
+
+    Class attributes:
+        whole: whether eta at a bin looks at the whole trajectory.
+    """
+
+    whole = False
 
     @abc.abstractmethod
-    def prepare(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> tuple[PyTree, Eta]:
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
         """Per-bin context with leading axes (trial, time), and the function (context of a bin, z) -> eta."""
 
-    def linear(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> LinearMap | None:
+    def linear(self, scene: Scene) -> LinearMap | None:
         """The map as a matrix and an offset, or None where it is not linear in z."""
         return None
 
 
-class _LinearReadout(Readout):
-    def prepare(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> tuple[PyTree, Eta]:
-        """See the base class."""
-        found = self.linear(dynamics, batch, drive)
-        assert found is not None
-        weight, offset = found
-        offset = jnp.broadcast_to(offset, (*batch.dt.shape, offset.shape[-1])) if offset.ndim == 3 else offset
-        per_bin = offset if offset.ndim == 3 else None
-        if weight.shape[0] == 1:
-            W = weight[0]
+def affine_map(scene: Scene, weight: Float[Array, "session in out"], offset: Array) -> tuple[PyTree, Eta]:
+    """x -> x W + offset, with the W of each trial's session."""
+    per_bin = None
+    if offset.ndim == 3:
+        per_bin = jnp.broadcast_to(offset, (*scene.batch.dt.shape, offset.shape[-1]))
+    W = weight[0] if weight.shape[0] == 1 else weight[scene.batch.session]
 
-            # One matrix of particles: XLA is much slower on a stack of them.
-            def product(z: Array) -> Array:
-                return (z.reshape(-1, z.shape[-1]) @ W).reshape(*z.shape[:-1], -1)
+    def eta(shift: Float[Array, "trial ... channel"] | None, x: Array) -> Array:
+        if W.ndim == 2:  # one matrix of particles: XLA is much slower on a stack of them
+            y = (x.reshape(-1, x.shape[-1]) @ W).reshape(*x.shape[:-1], -1)
+        else:
+            y = jnp.einsum("b...i,bij->b...j", x, W)
+        return y + (offset if shift is None else shift[..., None, :])
 
-            return per_bin, lambda o, z: product(z) + (offset if o is None else o[:, None])
-        W = weight[batch.session]
-        return per_bin, lambda o, z: z @ W + (offset if o is None else o[:, None])
+    return per_bin, eta
 
 
-class Affine(_LinearReadout):
-    """eta = B'z + b, one B and b per recording session.
+class Affine(Readout):
+    """eta = B'z + b, one B and b per recording session; z is what decoders see of the state.
 
     Args:
-        latent_dim: dimension of z.
+        latent_dim: its dimension.
         channels: number of channels (of all sessions, padded).
         sessions: number of sessions.
         key: for B ~ sqrt(2 / R) N(0, 1).
@@ -81,16 +84,21 @@ class Affine(_LinearReadout):
         self.weight = jnp.sqrt(2 / latent_dim) * jax.random.normal(key, (sessions, latent_dim, channels))
         self.bias = jnp.broadcast_to(bias, (sessions, channels))
 
-    def linear(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> LinearMap:
-        """B and b."""
-        if self.bias.shape[0] == 1:
-            return LinearMap(self.weight, self.bias[0])
-        return LinearMap(self.weight, self.bias[batch.session][:, None, :])
+    def offset(self, scene: Scene) -> Array:
+        """b, (channel,), or (trial, 1, channel) where sessions differ."""
+        return self.bias[0] if self.bias.shape[0] == 1 else self.bias[scene.batch.session][:, None, :]
+
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
+        """See the base class."""
+        context, eta = affine_map(scene, self.weight, self.offset(scene))
+        return context, lambda shift, z: eta(shift, scene.dynamics.visible(z))
+
+    def linear(self, scene: Scene) -> LinearMap | None:
+        """B and b, where decoders see z itself."""
+        return None if scene.dynamics.decoded else LinearMap(self.weight, self.offset(scene))
 
 
-class Currents(_LinearReadout):
+class Currents(Readout):
     """One unit per channel, from its current: eta_i = gain_i (m z + W_u v)_i + bias_i."""
 
     gain: Float[Array, " channel"]
@@ -99,17 +107,20 @@ class Currents(_LinearReadout):
     def __init__(self, channels: int, gain: float = 1.0, bias: float = 0.0) -> None:
         self.gain, self.bias = jnp.full(channels, gain), jnp.full(channels, bias)
 
-    def linear(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> LinearMap:
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
+        """See the base class."""
+        return affine_map(scene, *self.linear(scene))
+
+    def linear(self, scene: Scene) -> LinearMap:
         """Gain times the dynamics' own current."""
+        dynamics = scene.dynamics
         currents, _ = _units(dynamics, self.gain.shape[0])
         basis = jnp.eye(dynamics.latent_dim, dtype=self.gain.dtype)
         weight = (currents(basis, None) * self.gain)[None]
-        if drive is None:
+        if scene.drive is None:
             return LinearMap(weight, self.bias)
         still = jnp.zeros((1, 1, dynamics.latent_dim), self.gain.dtype)
-        return LinearMap(weight, currents(still, drive) * self.gain + self.bias)
+        return LinearMap(weight, currents(still, scene.drive) * self.gain + self.bias)
 
 
 class Rates(Readout):
@@ -121,16 +132,14 @@ class Rates(Readout):
     def __init__(self, channels: int, gain: float = 1.0, bias: float = 0.0) -> None:
         self.gain, self.bias = jnp.full(channels, gain), jnp.full(channels, bias)
 
-    def prepare(
-        self, dynamics: Dynamics, batch: Batch, drive: Float[Array, "trial time drive"] | None
-    ) -> tuple[PyTree, Eta]:
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
         """See the base class."""
-        _, rates = _units(dynamics, self.gain.shape[0])
+        _, rates = _units(scene.dynamics, self.gain.shape[0])
 
-        def eta(u: Float[Array, "trial drive"] | None, z: Array) -> Array:
-            return self.gain * rates(z, None if u is None else u[:, None]) + self.bias
+        def eta(u: Float[Array, "trial ... drive"] | None, z: Array) -> Array:
+            return self.gain * rates(z, None if u is None else u[..., None, :]) + self.bias
 
-        return drive, eta
+        return scene.drive, eta
 
 
 def _units(dynamics: Dynamics, channels: int) -> tuple[Callable[..., Array], Callable[..., Array]]:

@@ -1,0 +1,170 @@
+"""Readouts that are not linear: a perceptron bin by bin, and a Transformer layer over the whole trajectory."""
+
+import math
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+
+from neurito.core.layers import MLP, Linear
+from neurito.core.observations.base import Scene
+from neurito.core.observations.readout import Eta, Readout, affine_map
+
+
+class Perceptron(Readout):
+    """eta = W relu(... relu(z W_1 + b_1)) + b, the last W and b one per recording session.
+
+    Args:
+        visible_dim: dimension of what decoders see of the state.
+        widths: units of the hidden layers.
+        channels: number of channels (of all sessions, padded).
+        sessions: number of sessions.
+        key: for the start.
+        bias: b at the start, (session, channel).
+    """
+
+    hidden: MLP
+    weight: Float[Array, "session hidden channel"]
+    bias: Float[Array, "session channel"]
+
+    def __init__(
+        self,
+        visible_dim: int,
+        widths: Sequence[int],
+        channels: int,
+        sessions: int,
+        *,
+        key: PRNGKeyArray,
+        bias: Float[Array, "..."],
+    ) -> None:
+        first, last = jax.random.split(key)
+        self.hidden = MLP(visible_dim, widths[-1], widths[:-1], key=first, activation="relu")
+        bound = widths[-1] ** -0.5
+        self.weight = jax.random.uniform(last, (sessions, widths[-1], channels), minval=-bound, maxval=bound)
+        self.bias = jnp.broadcast_to(bias, (sessions, channels))
+
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
+        """See the base class."""
+        offset = self.bias[0] if len(self.bias) == 1 else self.bias[scene.batch.session][:, None, :]
+        context, last = affine_map(scene, self.weight, offset)
+        return context, lambda shift, z: last(shift, jax.nn.relu(self.hidden(scene.dynamics.visible(z))))
+
+
+class Transformer(Readout):
+    """One Transformer layer over the whole trajectory, then eta = B x_t + b.
+
+    x = z W (+ positional code); x = norm(x + attention(x)); x = norm(x + W_2 relu(W_1 x)), each bin attending to all
+    bins of its trial. With `copy` the encoder's features stand beside z: what is decoded then need not pass through the
+    latent, no bound holds, and the model cannot generate.
+
+    Args:
+        visible_dim: dimension of what decoders see of the state.
+        width: dimension of x; 0 = that of its input, without W.
+        heads: attention heads.
+        feedforward: units between the two feed-forward layers.
+        channels: number of channels (of all sessions, padded).
+        sessions: number of sessions.
+        key: for the start.
+        bias: b at the start, (session, channel).
+        features: dimension of the encoder's features to copy from; 0 = none.
+        positional: whether a sinusoidal code of the bin is added.
+        fixup: T-Fixup scaling: values, outputs and feed-forward weights start smaller, and there are no norms.
+
+    Source:
+        Vaswani et al. 2017; Huang, Perez, Ba, Volkovs, "Improving Transformer optimization through better
+        initialization", ICML 2020; the layer of Song et al. 2025 (LangevinFlow).
+    """
+
+    whole = True
+
+    project: Linear | None
+    qkv: Linear
+    out: Linear
+    inner: Linear
+    outer: Linear
+    norms: Float[Array, "2 2 width"]
+    weight: Float[Array, "session width channel"]
+    bias: Float[Array, "session channel"]
+    heads: int = eqx.field(static=True)
+    copy: bool = eqx.field(static=True)
+    positional: bool = eqx.field(static=True)
+    fixup: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        visible_dim: int,
+        width: int,
+        heads: int,
+        feedforward: int,
+        channels: int,
+        sessions: int,
+        *,
+        key: PRNGKeyArray,
+        bias: Float[Array, "..."],
+        features: int = 0,
+        positional: bool = False,
+        fixup: bool = False,
+    ) -> None:
+        keys = jax.random.split(key, 6)
+        size_in = visible_dim + features
+        self.project = Linear(size_in, width, key=keys[0]) if width else None
+        width = width or size_in
+        gain = 0.67 if fixup else 1.0  # 0.67 N^(-1/4) for an encoder of N layers
+        self.qkv = Linear(width, 3 * width, key=keys[1])
+        self.out = Linear(width, width, key=keys[2], gain=gain)
+        self.inner = Linear(width, feedforward, key=keys[3], gain=gain)
+        self.outer = Linear(feedforward, width, key=keys[4], gain=gain)
+        self.norms = jnp.stack([jnp.ones((2, width)), jnp.zeros((2, width))], 1)
+        bound = width**-0.5
+        self.weight = jax.random.uniform(keys[5], (sessions, width, channels), minval=-bound, maxval=bound)
+        self.bias = jnp.broadcast_to(bias, (sessions, channels))
+        self.heads, self.copy, self.positional, self.fixup = heads, features > 0, positional, fixup
+
+    def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
+        """See the base class."""
+        offset = self.bias[0] if len(self.bias) == 1 else self.bias[scene.batch.session][:, None, :]
+        context, last = affine_map(scene, self.weight, offset)
+
+        def eta(shift: PyTree, z: Float[Array, "trial time particle latent"]) -> Array:
+            x = scene.dynamics.visible(z)
+            if self.copy:
+                assert scene.features is not None
+                beside = scene.features[:, :, None]
+                x = jnp.concatenate([x, jnp.broadcast_to(beside, (*x.shape[:-1], beside.shape[-1]))], -1)
+            return last(shift, self.layer(x, scene.batch.exists))
+
+        return context, eta
+
+    def layer(
+        self, x: Float[Array, "trial time particle in"], exists: Bool[Array, "trial time"] | None
+    ) -> Float[Array, "trial time particle width"]:
+        """The layer itself."""
+        if self.project is not None:
+            x = self.project(x)
+        bins, width = x.shape[1], x.shape[-1]
+        if self.positional:
+            x = x + _code(bins, width)[:, None].astype(x.dtype)
+        q, k, v = (part.reshape(*part.shape[:-1], self.heads, -1) for part in jnp.split(self.qkv(x), 3, -1))
+        score = jnp.einsum("btphd,bsphd->bphts", q, k) * (width // self.heads) ** -0.5
+        if exists is not None:
+            score = jnp.where(exists[:, None, None, None], score, -1e9)
+        mixed = jnp.einsum("bphts,bsphd->btphd", jax.nn.softmax(score, -1), v)
+        x = self._norm(0, x + self.out(mixed.reshape(x.shape)))
+        return self._norm(1, x + self.outer(jax.nn.relu(self.inner(x))))
+
+    def _norm(self, which: int, x: Float[Array, "... width"]) -> Float[Array, "... width"]:
+        if self.fixup:
+            return x
+        centred = x - x.mean(-1, keepdims=True)
+        scale, shift = self.norms[which]
+        return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * scale + shift
+
+
+def _code(bins: int, width: int) -> Float[Array, "time width"]:
+    """sin and cos of the bin's number at geometric frequencies."""
+    half = width // 2
+    phase = jnp.arange(bins)[:, None] * jnp.exp(-math.log(1e4) * jnp.arange(half) / max(half, 1))
+    code = jnp.concatenate([jnp.sin(phase), jnp.cos(phase)], -1)
+    return jnp.pad(code, ((0, 0), (0, width - 2 * half)))
