@@ -256,5 +256,7 @@ def test_what_is_asked_is_checked(sets, tmp_path):
         benchmark.read(folder, "mc_maze_small", behaviour=["hand_speed"])
     with pytest.raises(NeuritoError, match="neurito data fetch mc_maze_small"):
         benchmark.read(tmp_path, "mc_maze_small")
+    with pytest.raises(NeuritoError, match="holds no NWB or HDF5 file of mc_rtt"):  # those of another set
+        benchmark.read(folder, "mc_rtt")
     with pytest.raises(NeuritoError, match="has no held-out neurons; give the folder"):
         benchmark.read(next(folder.rglob("*test*")), "mc_maze_small")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tests.benchmark import files
 
-from neurito import NeuritoError, benchmark, evaluation
+from neurito import NeuritoError, NeuritoWarning, benchmark, evaluation
 
 RNG = np.random.default_rng(0)
 
@@ -207,3 +207,13 @@ def test_agreement_with_nlb_tools(tmp_path, name):
     assert scores.keys() == THEIRS[name].keys()
     for key, value in THEIRS[name].items():
         assert scores[key] == pytest.approx(value, rel=2e-3 if key == "psth_r2" else 1e-5), key
+
+
+def test_a_score_that_cannot_be_had(sets):
+    trials = benchmark.read(sets("dmfc_rsg")[0], "dmfc_rsg")
+    few = trials[[*np.flatnonzero(trials.metadata["split"] != "validation").tolist(), 8, 9]]
+    target, made = benchmark.Target.of(few, "dmfc_rsg"), benchmark.Prediction.of(noisy(few), few, "dmfc_rsg")
+    with pytest.warns(NeuritoWarning, match="tp_correlation cannot be had: condition"):
+        scores = benchmark.score(made, target)
+    assert np.isnan(scores["tp_correlation"])
+    assert np.isfinite(scores["co_bps"])

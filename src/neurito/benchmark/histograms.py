@@ -38,8 +38,10 @@ def histograms(found: Sequence[Recording], task: Task, width: float) -> Psth | N
         rows = np.flatnonzero(used & (condition == label))
         own = edge(align[rows] + task.window[0], width)
         first = edge(align[rows], width) + int(np.floor(round(task.window[0] / width, 6)))
+        if (late := own > first).all():
+            first = own
         rates[i] = _mean(one, neurons, first, bins, width, task.psth_sd)
-        if (late := own > first).any() and not late.all():
+        if late.any() and not late.all():
             rates[i, 0] = _mean(one, neurons, first[~late], 1, width, task.psth_sd)[0]
         rates[i, : max(0, bins - period(table, task, width)[rows].min())] = np.nan
     return Psth(labels, rates)

@@ -85,10 +85,12 @@ def files(path: PathLike, task: Task) -> list[Path]:
     folder = path / task.dandiset if (path / task.dandiset).is_dir() else path
     for suffix in (_SUFFIXES[:1], _SUFFIXES[1:]):
         found = sorted(file for file in folder.rglob("*") if file.suffix in suffix)
-        own = [file for file in found if file.name.startswith(Path(task.files).name)]
-        if found:
-            return own or found
-    raise NeuritoError(f"{path}: holds no NWB or HDF5 file; neurito data fetch {task.name} --to {path}")
+        named = [file for file in found if file.name.startswith(Path(task.files).name)]
+        if chosen := named or [file for file in found if file.parent == folder]:
+            return chosen
+    raise NeuritoError(
+        f"{path}: holds no NWB or HDF5 file of {task.name}; neurito data fetch {task.name} --to {path}"
+    )
 
 
 def recordings(paths: Sequence[Path], series: Sequence[str]) -> list[Recording]:

@@ -1,5 +1,6 @@
 """The scores of the benchmark, on this machine: validation trials for test trials, whose targets are not public."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from neurito.benchmark.prediction import Part, Prediction, rows
 from neurito.benchmark.tasks import Task, checked_width, find
 from neurito.data.load import PathLike, sniff
 from neurito.data.trials import Trials
-from neurito.errors import NeuritoError
+from neurito.errors import NeuritoError, warn
 from neurito.evaluation import Psth, co_bps, fp_bps, psth_r2, tp_correlation, velocity_r2
 from neurito.evaluation.psth import psth
 
@@ -93,8 +94,14 @@ def score(prediction: Prediction, target: Target) -> dict[str, float]:
         prediction: expected counts.
         target: the trials.
 
+    Returns:
+        Scores by name; NaN, with a warning, where one cannot be had (a single trial in a condition of dmfc_rsg, say).
+
     Raises:
         NeuritoError: the prediction is of other trials, bins or neurons.
+
+    Warns:
+        NeuritoWarning: a score cannot be had.
     """
     task, trials = target.task, target.evaluation
     width, bins = checked_width(trials.bin_width), task.bins(trials.bin_width)
@@ -113,18 +120,26 @@ def score(prediction: Prediction, target: Target) -> dict[str, float]:
                 f"{want[1]} neurons"
             )
     rates, window = prediction.evaluation, _window(trials, bins)
-    scores = {"co_bps": co_bps(rates[:, :bins], window)}
+    of, conditioned = trials.metadata, target.psth
+    jitter = of["jitter"] if of.get("jitter", np.zeros(1)).any() else None
+    scores: dict[str, Callable[[], float]] = {"co_bps": lambda: co_bps(rates[:, :bins], window)}
     if task.behaviour is not None:
-        scores["velocity_r2"] = _velocity_r2(prediction, target, bins)
+        scores["velocity_r2"] = lambda: _velocity_r2(prediction, target, bins)
     elif task.columns:
-        scores["tp_correlation"] = _tp_correlation(rates[:, :bins], window, task)
-    if target.psth is not None:
-        of = trials.metadata
-        jitter = of["jitter"] if of["jitter"].any() else None
-        scores["psth_r2"] = psth_r2(target.psth, rates[:, :bins] / width, of["condition"], jitter)
+        scores["tp_correlation"] = lambda: _tp_correlation(rates[:, :bins], window, task)
+    if conditioned is not None:
+        scores["psth_r2"] = lambda: psth_r2(conditioned, rates[:, :bins] / width, of["condition"], jitter)
     if rates.shape[1] > bins and trials.n_bins > bins and trials.main.score[:, bins:].any():
-        scores["fp_bps"] = fp_bps(rates, trials)
-    return {name: scores[name] for name in SCORES if name in scores}
+        scores["fp_bps"] = lambda: fp_bps(rates, trials)
+    return {name: _attempt(name, scores[name]) for name in SCORES if name in scores}
+
+
+def _attempt(name: str, made: Callable[[], float]) -> float:
+    try:
+        return made()
+    except NeuritoError as error:
+        warn(f"{name} cannot be had: {error}", stacklevel=4)
+        return float("nan")
 
 
 def _window(trials: Trials, bins: int) -> Trials:
