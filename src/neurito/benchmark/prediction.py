@@ -29,10 +29,12 @@ class Prediction:
         NeuritoError: shapes are not those of the set, or a rate is negative or NaN.
     """
 
+    __no_type_check__ = True  # at run time: __post_init__ says what is wrong
+
     task: Task
     width: float
     held_in: int
-    train: Float[np.ndarray, "train_trial time neuron"]
+    train: Float[np.ndarray, "train_trial train_time neuron"]
     evaluation: Float[np.ndarray, "trial time neuron"]
 
     def __post_init__(self) -> None:
