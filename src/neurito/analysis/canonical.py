@@ -279,7 +279,9 @@ class Face:
         return y, x[..., -1]
 
 
-def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterator[Face]:
+def faces(
+    form: Form, scale: float, s: tuple[float, float], lid: bool, decided: bool = True
+) -> Iterator[Face]:
     """The faces of the cube |y| <= 1 (times s in `s`) for the homogeneous form of G with z = scale y / s.
 
         Gh(y, s) = scale L y + l s + sum_i v_i phi_i(scale P_i y + q_i s),   phi_i(t x) = t phi_i(x), t > 0
@@ -289,6 +291,7 @@ def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterat
         scale: lengths of z that y = 1 stands for at s = 1.
         s: range of s on the 2R sides.
         lid: the face s = 1 as well.
+        decided: also the sides that plainly hold no zero (0 <= s <= 1 only).
     """
     R = form.rank
     whole = replace(form, P=scale * form.P, L=scale * form.L)
@@ -312,9 +315,18 @@ def faces(form: Form, scale: float, s: tuple[float, float], lid: bool) -> Iterat
     if lid:
         yield face(-1, 1.0, box=box.copy())
     box[:, -1] = s
+    kept = np.ones(2 * R, bool)
+    if not decided:
+        from neurito.analysis.sides import undecided
+
+        P, v, q, L, l = (np.array(x, order="C") for x in (whole.P, form.v, form.q, whole.L, form.l))  # noqa: E741
+        kept = undecided(P, v, q, pads[0], L, l, pads[1], 1e-9)
     for axis in range(R):
+        if not kept[2 * axis : 2 * axis + 2].any():
+            continue
         rest = [j for j in range(R) if j != axis]
         P, L = np.empty_like(whole.P), np.empty_like(whole.L)
         P[:-1], P[-1], L[:, :-1], L[:, -1] = whole.P[rest], form.q, whole.L[:, rest], form.l
-        for sign in (1.0, -1.0):
-            yield face(axis, sign, P=P, L=L, box=box, q=sign * whole.P[axis], l=sign * whole.L[:, axis])
+        for sign, needed in zip((1.0, -1.0), kept[2 * axis : 2 * axis + 2], strict=True):
+            if needed:
+                yield face(axis, sign, P=P, L=L, box=box, q=sign * whole.P[axis], l=sign * whole.L[:, axis])

@@ -69,13 +69,18 @@ class Zeros:
 UNKNOWN_INDEX = 99
 
 
-def parts_of(form: Form) -> tuple[list[Part], float]:
-    """Where to search: the form's box, or the faces of a cube for all of space; and the length y = 1 stands for."""
+def parts_of(form: Form, decided: bool = False) -> tuple[list[Part], float]:
+    """Where to search: the form's box, or the faces of a cube for all of space; and the length y = 1 stands for.
+
+    Args:
+        form: what is to be solved.
+        decided: also the faces that plainly hold no zero of it (for the search of anything else).
+    """
     if form.box is not None:
         return [Part(form)], 1.0
     far = np.abs(form.q[np.isfinite(form.q)])
     scale = float(far.max(initial=0.0)) or float(np.abs(form.l).max(initial=0.0)) or 1.0
-    return [Part(face.form, face) for face in faces(form, scale, (-1e-9, 1.0 + 1e-9), lid=True)], scale
+    return [Part(face.form, face) for face in faces(form, scale, (-1e-9, 1.0 + 1e-9), True, decided)], scale
 
 
 def search_all(parts: Sequence[Part], before: Sequence[Findings] | None, limits: Limits) -> list[Findings]:

@@ -190,7 +190,7 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
     notes = list(zeros.notes)
     if waiting:
         how = "interrupted" if any(f.interrupted for f in found) else "stopped at its limit"
-        notes.append(f"the search was {how}: {waiting} boxes are open; go on with resume=")
+        notes.append(f"the search was {how}: {waiting} boxes are open; it can be resumed")
     index = [None if i == UNKNOWN_INDEX else int(i) for i in zeros.index]
     complete = not waiting and not len(zeros.unresolved) and not zeros.notes
     eye = np.eye(network.rank)

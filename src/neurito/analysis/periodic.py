@@ -76,7 +76,7 @@ def cycles_of(network: Network, period: int, limits: Limits = NO_LIMITS) -> Orbi
             f"period={period}: a cycle has two or more states; fixed_points finds those with one"
         )
     form = canonical(network)
-    parts, scale = parts_of(form)
+    parts, scale = parts_of(form, decided=True)
     budget = Budget(limits, len(parts))
     found = []
     for k, part in enumerate(parts):
