@@ -8,10 +8,12 @@ import pytest
 from tests.baselines.recording import counts, recording
 
 import neurito
-from neurito import GPFA, FactorAnalysis, NeuritoError, Run, Smoothing, Trials
+from neurito import GPFA, FactorAnalysis, MeanRate, NeuritoError, Run, Smoothing, Trials
 from neurito.data.head import Head
 from neurito.models import kinds, named
 from neurito.models.fitted import Fitted
+
+QUICK = GPFA(latents=2, iterations=5)
 
 
 def splits():
@@ -43,9 +45,22 @@ def test_a_run_folder(tmp_path):
         Run.load(tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    "baseline", [MeanRate(), Smoothing(sd=0.04), FactorAnalysis(factors=2, sd=0.04), QUICK]
+)
+def test_what_is_saved_is_what_was_fitted(baseline, tmp_path):
+    parts = splits()
+    run = neurito.fit(baseline, parts, run=tmp_path)
+    again = Run.load(tmp_path)
+    for name, value in run.parameters.items():
+        np.testing.assert_array_equal(value, again.parameters[name], err_msg=name)
+    a, b = (r.fitted.predict(parts.validation).expected for r in (run, again))
+    np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_the_posterior_and_the_scores_of_gpfa():
     parts = splits()
-    run = neurito.fit(GPFA(latents=2, iterations=5), parts)
+    run = neurito.fit(QUICK, parts)
     found = neurito.infer(run, parts.validation, quantiles=(0.1, 0.5, 0.9))
     assert set(found) == {"rate_mean", "rate_quantile", "latent_mean", "latent_sd", "latent_quantile"}
     assert found.rate_mean.dims == ("trial", "time", "channel")

@@ -94,8 +94,9 @@ def write(
         "layout": layout.to_json(),
         **provenance,
     }
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # `save` ignores strides
     with atomic_write(folder / "model.safetensors") as path:
-        path.write_bytes(save(arrays))  # an OSError if the disk is full
+        path.write_bytes(save(whole))  # an OSError if the disk is full
     with atomic_write(folder / "model.json") as path:
         path.write_text(json.dumps(words, indent=1))
 
