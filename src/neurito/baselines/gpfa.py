@@ -17,8 +17,9 @@ Source: Yu, Cunningham, Santhanam, Ryu, Shenoy, Sahani, J Neurophysiol 102 (2009
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -33,6 +34,7 @@ from neurito.errors import NeuritoError
 
 JITTER = 1e-3  # the share of white noise in the latents, as published
 FLOOR = 0.01  # smallest R, as a share of a channel's variance, as published
+SMALLEST = 1500  # bins x latents of a trial for which several threads pay
 LARGEST = 10_000  # bins x latents of a trial: its covariance takes 0.8 GB
 
 
@@ -196,12 +198,13 @@ class GPFA(Baseline):
         self._check(reading)
         x, read = self._transformed(reading.counts[..., held_in]), reading.read[..., held_in]
         process, course = self._start(reading), []
-        while True:
-            found = process.posterior(x, read)
-            course.append(found.log_likelihood)
-            if len(course) > self.iterations or self._settled(course):
-                break
-            process = process.maximised(x, read, found)
+        with self._threads(reading):
+            while True:
+                found = process.posterior(x, read)
+                course.append(found.log_likelihood)
+                if len(course) > self.iterations or self._settled(course):
+                    break
+                process = process.maximised(x, read, found)
         counts, known = targets(train)
         weights, offset = poisson_regression(found.mean[bins], counts[bins], known[bins], self.ridge)
         return {"held_in": held_in, **vars(process), "weights": weights, "offset": offset}, course
@@ -211,7 +214,9 @@ class GPFA(Baseline):
         self._check(reading)
         held_in = arrays["held_in"]
         process = Process(*(arrays[name] for name in ("C", "d", "R", "tau")))
-        found = process.posterior(self._transformed(reading.counts[..., held_in]), reading.read[..., held_in])
+        x = self._transformed(reading.counts[..., held_in])
+        with self._threads(reading):
+            found = process.posterior(x, reading.read[..., held_in])
         w = arrays["weights"]
         log_sd = np.sqrt(np.maximum(np.einsum("in,btij,jn->btn", w, found.covariance, w, optimize=True), 0))
         sd = np.sqrt(np.maximum(np.einsum("btii->bti", found.covariance), 0))
@@ -222,6 +227,12 @@ class GPFA(Baseline):
 
     def _settled(self, course: list[float]) -> bool:
         return len(course) > 2 and course[-1] - course[-2] < self.tolerance * (course[-1] - course[0])
+
+    def _threads(self, reading: Reading) -> AbstractContextManager[Any]:
+        """One thread where matrices are so small that several would wait for each other."""
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(1 if reading.read.shape[1] * self.latents < SMALLEST else None)
 
     def _check(self, reading: Reading) -> None:
         size = reading.read.shape[1] * self.latents
