@@ -58,7 +58,7 @@ def test_every_step_of_em_gains():
     x, read = drawn(trials=30, bins=12)
     process = Process(RNG.normal(size=(4, 2)), np.zeros(4), np.ones(4), np.array([1.0, 1.0]))
     course = []
-    for _ in range(25):
+    for _ in range(12):
         found = process.posterior(x, read)
         course.append(found.log_likelihood)
         process = process.maximised(x, read, found)

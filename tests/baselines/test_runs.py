@@ -38,6 +38,7 @@ def test_a_run_folder(tmp_path):
     neurito.fit(Smoothing(), parts, run=tmp_path / "run")  # the same again
     with pytest.raises(NeuritoError, match=r"holds a fit with another options \(sd=0.0, now 0.05\)"):
         neurito.fit(Smoothing(sd=0.05), parts, run=tmp_path / "run")
+    assert again.training == run.training
     with pytest.raises(NeuritoError, match="holds a baseline, smoothing"):
         Fitted.load(tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
@@ -102,3 +103,10 @@ def test_padded_trials_end():
     found = neurito.infer(run, trials).rate_mean.values
     assert np.isnan(found[-1, 20:]).all()
     assert np.isfinite(found[-1, :20]).all()
+
+
+def test_a_refused_fit_does_not_occupy_its_folder(tmp_path):
+    with pytest.raises(NeuritoError, match="factors=9"):
+        neurito.fit(FactorAnalysis(factors=9, sd=0.04), splits(), run=tmp_path)
+    neurito.fit(FactorAnalysis(factors=2, sd=0.04), splits(), run=tmp_path)
+    assert neurito.Run.load(tmp_path).fitted.specification.factors == 2

@@ -41,6 +41,7 @@ def test_baselines_are_fitted_scored_and_compared(neurito, recording, data, tmp_
     code, out, _ = neurito("info", runs[0])
     assert code == 0
     assert "a baseline" in out
+    assert "nan" not in out
 
 
 def test_help_lists_baselines(neurito):

@@ -114,9 +114,8 @@ def _run(folder: Path) -> None:
         output.fact("recording", ", ".join(recorded.files))
     if run.history:
         last = run.history[-1]
-        output.fact(
-            "fit", f"{last['step']} steps in {last['seconds']:.0f} s, bound {last['bound']:.4g} nats/bin"
-        )
+        bound = "" if np.isnan(last["bound"]) else f", bound {last['bound']:.4g} nats/bin"
+        output.fact("fit", f"{last['step']} steps in {last['seconds']:.0f} s{bound}")
     scores = folder / "scores.json"
     for part, found in (read_json(scores) if scores.is_file() else {}).items():
         output.scores(part, {k: np.nan if v["value"] is None else v["value"] for k, v in found.items()})

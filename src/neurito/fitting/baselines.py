@@ -1,6 +1,5 @@
 """Fits of baselines, as runs."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +37,12 @@ def fit_baseline(
         "validation": None if validation is None else validation.fingerprint(),
     }
     if folder is not None:
-        config = folder / "config.json"
-        if config.is_file():
-            checkpoint.refuse_another(folder, read_json(config), identity)
+        if any((folder / file).is_file() for file in ("model.json", checkpoint.FILE)):
+            checkpoint.refuse_another(folder, read_json(folder / "config.json"), identity)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(config, {**identity, **provenance})
     fitted = options.fit(trials, validation)
-    run = Run(fitted, dataclasses.replace(training, score="none"), fitted.history, folder)
+    run = Run(fitted, training, fitted.history, folder)
     if folder is not None:
+        write_json(folder / "config.json", {**identity, **provenance})
         run.save(folder, data=identity["data"], **provenance)
     return run
