@@ -52,7 +52,8 @@ def fit(
         raise NeuritoError(
             "DATA is missing: give the file of a recording; neurito info FILE says what is in it"
         )
-    specification, training = named(model)(**given["model"]), Training(**given["training"])
+    specification = named(model)(**given["model"])
+    training = Training(**{**getattr(specification, "recommended", {}), **given["training"]})
     cutting = Cutting(**given["split"])
     trials = read(data, given["data"])
     parts = cutting.split(trials)

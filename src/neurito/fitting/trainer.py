@@ -71,12 +71,17 @@ def fit(
         trials = trials.train
     if isinstance(schedule, str):
         options, schedule = {**options, "schedule": schedule}, None
-    training = dataclasses.replace(training or Training(**getattr(specification, "recommended", {})), **_checked(options))
+    training = training or Training(**getattr(specification, "recommended", {}))
+    training = dataclasses.replace(training, **_checked(options))
     if validation is not None:
         _disjoint(trials, validation)
     if isinstance(specification, Baseline):
         folder = None if run is None else Path(run)
         return fit_baseline(specification, trials, validation, training, folder, provenance or {})
+    if validation is not None and training.score == "bound" and not specification.generative:
+        raise NeuritoError(
+            f"score='bound': {specification.name} has no bound; hold out neurons and set score='co_bps', or 'none'"
+        )
     job = _Job(specification, trials, validation, training, rule, schedule, progress)
     return job.run(None if run is None else Path(run), provenance or {})
 

@@ -120,6 +120,7 @@ def log_likelihood(
         mesh: devices.
     """
     engine = _engine(fitted, trials, particles, mesh)
+    _needs_joint(engine.fitted, "likelihood")
     same = covered == "read" or all(signal.train is None for signal in engine.data.signals.values())
     inference = replace(
         engine.inference, adapted=engine.inference.adapted and same
@@ -139,6 +140,15 @@ def log_likelihood(
         )
         out[rows] = np.asarray(got.bound)[: rows.stop - rows.start]
     return out
+
+
+def _needs_joint(fitted: Fitted, what: str) -> None:
+    """Raises NeuritoError for a model that is no joint distribution of data and latents."""
+    if not fitted.specification.generative:
+        raise NeuritoError(
+            f"{fitted.specification.name} has no {what}: its decoder reads the data through the encoder, so that it is "
+            "no generative model; score it on held-out neurons, or fit langevin-flow"
+        )
 
 
 def bound_per_bin(
@@ -264,7 +274,7 @@ def infer(
         here = trials.exists[rows]
         for name, value in found.items():
             out[name][rows] = np.where(here.reshape(*here.shape, *(1,) * (value.ndim - 2)), value, np.nan)
-        likelihood[rows] = got.bound.bound
+        likelihood[rows] = got.bound.bound if engine.fitted.specification.generative else np.nan
     data = {name: (("trial", "time", *axes[name]), value) for name, value in out.items()}
     dataset = xr.Dataset(
         {**data, "log_likelihood": ("trial", likelihood)},
@@ -382,6 +392,7 @@ def generate(
     """
     runtime.start()
     fitted = fitted_of(fitted)
+    _needs_joint(fitted, "simulations")
     layout = fitted.layout
     total = burn_in + bins
     if layout.inputs and inputs is None:

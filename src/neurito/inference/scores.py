@@ -126,7 +126,8 @@ def evaluate(
     found = infer(fitted, trials, samples=samples, seed=seed, quantiles=levels, **options)
     scores: dict[str, float] = {}
     unread = _unread(trials, head)
-    if isinstance(fitted, Fitted):
+    joint = isinstance(fitted, Fitted) and fitted.specification.generative
+    if joint:
         scores["bound"] = float(found.log_likelihood.sum()) / float(trials.lengths.sum())
         if unread.any():
             scores["bound_with_unread"] = bound_per_bin(
@@ -161,7 +162,7 @@ def evaluate(
                         other,
                         _decoding(learnt[key].values, train.head(other), found[key].values, target, lag),
                     )
-    if not isinstance(fitted, Fitted):
+    if not isinstance(fitted, Fitted) or not joint:
         return scores
     try:
         return scores | (_spikes if head.kind == "counts" else _signals)(fitted, trials, name, seed)

@@ -3,9 +3,10 @@
 from typing import Any
 
 from neurito.errors import NeuritoError, nearest
-from neurito.models.langevin_flow import LangevinFlow
-from neurito.models.latent_sde import CoupledOscillatorSDE, LinearSDE, NeuralSDE
+from neurito.models.langevin_flow import LangevinFlow, ReleasedLangevinFlow
+from neurito.models.latent_sde import CoupledOscillatorSDE, LatentODE, LinearSDE, NeuralSDE
 from neurito.models.layout import Layout
+from neurito.models.lfads import LFADS
 from neurito.models.low_rank_rnn import FullRankRNN, LinearDynamics, LowRankRNN
 from neurito.models.specification import Specification
 
@@ -16,9 +17,12 @@ MODELS: dict[str, type[Specification]] = {
         FullRankRNN,
         LinearDynamics,
         LangevinFlow,
+        ReleasedLangevinFlow,
         NeuralSDE,
         LinearSDE,
         CoupledOscillatorSDE,
+        LatentODE,
+        LFADS,
     )
 }
 
@@ -43,15 +47,18 @@ def named(name: str) -> type[Any]:
 
 
 __all__ = [
+    "LFADS",
     "MODELS",
     "CoupledOscillatorSDE",
     "FullRankRNN",
     "LangevinFlow",
+    "LatentODE",
     "Layout",
     "LinearDynamics",
     "LinearSDE",
     "LowRankRNN",
     "NeuralSDE",
+    "ReleasedLangevinFlow",
     "Specification",
     "kinds",
     "named",

@@ -19,7 +19,7 @@ from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
 from neurito.models import Layout, Specification, named
 
-FORMAT = 1
+FORMAT = 2  # 1: one observed head, called `head`
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def write(
         "layout": layout.to_json(),
         **provenance,
     }
-    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # `save` ignores strides
+    whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # `save` ignores strides
     with atomic_write(folder / "model.safetensors") as path:
         path.write_bytes(save(whole))  # an OSError if the disk is full
     with atomic_write(folder / "model.json") as path:
@@ -128,6 +128,9 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise NeuritoError(
             f"{folder}: model format {words['format']} is newer than this neurito reads ({FORMAT}): upgrade"
         )
+    if words["format"] < 2 and "head" in words["options"]:
+        head = words["options"].pop("head")
+        words["options"]["heads"] = [head] if head else []
     return words, arrays
 
 

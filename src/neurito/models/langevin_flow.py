@@ -1,13 +1,15 @@
 """LangevinFlow as a named model."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import jax
 from jaxtyping import PRNGKeyArray
 
-from neurito.core.dynamics import Langevin
+from neurito.core.dynamics import Dynamics, Langevin, ReleasedLangevin
 from neurito.core.dynamics.potentials import (
     DoubleWell,
     Flat,
@@ -16,7 +18,9 @@ from neurito.core.dynamics.potentials import (
     Oscillators,
     Potential,
 )
+from neurito.core.guides import Guide, Regularised
 from neurito.core.noise import Covariance
+from neurito.core.observations import Observation
 from neurito.errors import NeuritoError
 from neurito.models.autoencoder import Autoencoder
 from neurito.models.layout import Layout
@@ -84,6 +88,11 @@ class LangevinFlow(Autoencoder):
             key=second,
         )
 
+    @classmethod
+    def as_released(cls, **options: Any) -> "ReleasedLangevinFlow":
+        """The published form, faults and all: see `ReleasedLangevinFlow`."""
+        return ReleasedLangevinFlow(**options)
+
     def _potential(self, key: PRNGKeyArray) -> Potential:
         if self.potential == "oscillators":
             sites = self.lattice or (self.latents // self.channels,)
@@ -95,3 +104,61 @@ class LangevinFlow(Autoencoder):
         if self.potential == "flat":
             return Flat()
         return {"harmonic": Harmonic, "double_well": DoubleWell}[self.potential]([1.0] * self.latents)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedLangevinFlow(LangevinFlow):
+    """LangevinFlow as its authors released it: to be compared with, not to be used.
+
+    What differs from `LangevinFlow`: the step (0.01 whatever the bin; z_t hardly moves), the indefinite potential whose
+    kernels start at zero and freeze, fixed damping and noise, a causal lagged encoder that sets the first state alone,
+    a term on the velocity that is no divergence, and a decoder that also reads the encoder: the latent need not carry
+    anything, no bound holds, and the model can neither generate nor be given a likelihood.
+
+    Attributes:
+        hidden: H, units of the GRU and dimension of z and of v; there is no other size.
+    """
+
+    name: ClassVar[str] = "langevin-flow-released"
+    recommended: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "epochs": 500,
+            "batch_size": 64,
+            "learning_rate": 3e-3,
+            "final_learning_rate": 1e-4,
+            "schedule": "exponential",
+            "optimiser": "adamw",
+            "weight_decay": 2e-5,
+            "kl_warmup": 1.0,
+            "score": "co_bps",
+        }
+    )
+    generative: ClassVar[bool] = False
+
+    hidden: int = 64
+    channels: int = 4
+    damping: float = 0.55
+    readout: Literal["affine", "mlp", "transformer", "currents", "rates"] = "transformer"
+    feedforward: int = 512
+    direction: Literal["forward", "backward", "both"] = "forward"
+    lagged: bool = True
+    hold: bool = True
+    keep: float = 0.5
+    pass_rate: float = 0.5
+    feature_dropout: float = 0.05
+    kl_weight: float = 0.1
+
+    def dynamics(self, layout: Layout, key: PRNGKeyArray) -> ReleasedLangevin:  # type: ignore[override]
+        """The released step."""
+        potential = Indefinite(self.channels, self.kernel, key=key, frozen=True)
+        return ReleasedLangevin(potential, self.hidden, self.damping)
+
+    @property
+    def copied(self) -> int:
+        """The decoder reads the encoder's units."""
+        return self.hidden
+
+    def _guide(
+        self, layout: Layout, heads: list[Observation], dynamics: Dynamics, key: PRNGKeyArray
+    ) -> tuple[Guide, int]:
+        return Regularised(self.hidden, dynamics, key=key), 0

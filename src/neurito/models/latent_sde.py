@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 from neurito.core.drifts import Bistable, Drift, HarmonicOscillators, Hopf, Hybrid, Linear, Perceptron
 from neurito.core.drifts.oscillators import Coupling
 from neurito.core.dynamics import SDE
-from neurito.core.dynamics.sde import Constant, Diffusion, Scheme, StateDependent
+from neurito.core.dynamics.sde import Constant, Diffusion, NoDiffusion, Scheme, StateDependent
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
 from neurito.models.autoencoder import Autoencoder
@@ -23,7 +23,7 @@ class LatentSDE(Autoencoder):
     """dx = f(t, x, u) dt + g(x) dW, whatever the drift f.
 
     Attributes:
-        diffusion: g: constant, or a network of the state.
+        diffusion: g: constant, a network of the state, or none (an ordinary differential equation).
         diffusion_sd: its start, per square root of the time constant.
         diffusion_floor: below which it cannot fall.
         scheme: euler, splitting, heun; auto = splitting where the drift has an exact part, else euler.
@@ -31,7 +31,7 @@ class LatentSDE(Autoencoder):
         stimulus: hidden units of a network through which inputs pass first; 0 = none.
     """
 
-    diffusion: Literal["constant", "state"] = "constant"
+    diffusion: Literal["constant", "state", "none"] = "constant"
     diffusion_sd: float = 0.5
     diffusion_floor: float = 1e-3
     scheme: Literal["auto", "euler", "splitting", "heun"] = "auto"
@@ -52,6 +52,8 @@ class LatentSDE(Autoencoder):
         g: Diffusion
         if self.diffusion == "constant":
             g = Constant(drift.dim, self.diffusion_sd, self.diffusion_floor)
+        elif self.diffusion == "none":
+            g = NoDiffusion()
         else:
             g = StateDependent(drift.dim, self.diffusion_sd, (32,), self.diffusion_floor, key=second)
         return SDE(
@@ -85,6 +87,15 @@ class NeuralSDE(LatentSDE):
     def drift(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """A perceptron of x and u."""
         return Perceptron(self.latents, self.drift_widths, inputs, key=key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentODE(NeuralSDE):
+    """A latent ordinary differential equation whose drift is a perceptron: all that is random is where it starts."""
+
+    name: ClassVar[str] = "latent-ode"
+
+    diffusion: Literal["constant", "state", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

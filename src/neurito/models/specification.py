@@ -66,6 +66,7 @@ class Specification(abc.ABC):
         control: hidden units of the control.
         control_state: whether it sees the state.
         control_spread: whether it sets the noise's standard deviations; without, its divergence is Girsanov's.
+        control_later: whether it acts after the first bin; without, data enter through the first state only.
         context: number of features that it has from the encoder.
         encoder: cnn or gru.
         kernels: widths of the CNN's convolutions, in bins.
@@ -73,6 +74,8 @@ class Specification(abc.ABC):
         padding: whether it sees earlier bins (causal), later ones (acausal), or both (centred).
         hidden: units of the GRU, per direction.
         direction: forward (causal), backward, or both.
+        lagged: the GRU's output in a bin sees the bins before it only.
+        hold: the GRU reads the last bin again and again where nothing is read any more.
         encoder_sd: standard deviation of the encoder's Gaussian at the start.
         keep: coordinated dropout: the share of values that the encoder is shown, the others being what it is scored
             on; 1 = none. With resampling the encoder's input alone is thinned out.
@@ -89,6 +92,9 @@ class Specification(abc.ABC):
 
     name: ClassVar[str]
     recommended: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # options of training that suit it
+    generative: ClassVar[bool] = (
+        True  # whether there is a joint distribution, and so a likelihood and simulations
+    )
     __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
     heads: tuple[str, ...] = ()
@@ -111,6 +117,7 @@ class Specification(abc.ABC):
     control: int = 64
     control_state: bool = True
     control_spread: bool = True
+    control_later: bool = True
     context: int = 64
     encoder: Literal["cnn", "gru"] = "cnn"
     kernels: tuple[int, ...] = (21, 11, 1)
@@ -118,6 +125,8 @@ class Specification(abc.ABC):
     padding: Literal["causal", "acausal", "centred"] = "centred"
     hidden: int = 64
     direction: Literal["forward", "backward", "both"] = "both"
+    lagged: bool = False
+    hold: bool = False
     encoder_sd: float = 0.3
     keep: float = 1.0
     pass_rate: float = 0.0
@@ -183,7 +192,7 @@ class Specification(abc.ABC):
             own = jax.random.fold_in(keys[1], i)
             heads[name] = self._observation(layout, name, "auto", readout, dynamics, own)
         guide, features = self._guide(layout, list(heads.values()), dynamics, keys[3])
-        encoder = self._encoder(layout, main, features, dynamics, keys[2]) if guide.encoded else None
+        encoder = self._encoder(layout, main, features, keys[2]) if guide.encoded else None
         if encoder is None and self.dropout() is not None:
             raise NeuritoError("keep, pass_rate and feature_dropout need a guide with an encoder: set keep=1")
         return Model(dynamics, heads, guide, encoder)
@@ -282,7 +291,7 @@ class Specification(abc.ABC):
                 key=key,
                 state=self.control_state,
                 spread=self.control_spread,
-                later=self.controlled,
+                later=self.control_later,
             )
             return guide, self.context
         guides: dict[str, Callable[[], Guide]] = {
@@ -292,14 +301,7 @@ class Specification(abc.ABC):
         }
         return guides[choice](), 2 * dynamics.latent_dim
 
-    @property
-    def controlled(self) -> bool:
-        """Whether the control acts after the first bin."""
-        return True
-
-    def _encoder(
-        self, layout: Layout, head: str, features: int, dynamics: Dynamics, key: PRNGKeyArray
-    ) -> Encoder:
+    def _encoder(self, layout: Layout, head: str, features: int, key: PRNGKeyArray) -> Encoder:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)
         adapter = None
         if sessions > 1:
@@ -315,7 +317,17 @@ class Specification(abc.ABC):
             bias = encoder.biases[-1]
             last = (*encoder.biases[:-1], _with_log_variance(bias, spread))
             return _replace(encoder, biases=last)
-        encoder = GRU(channels, features, self.hidden, self.direction, (head,), key=key, adapter=adapter)
+        encoder = GRU(
+            channels,
+            features,
+            self.hidden,
+            self.direction,
+            (head,),
+            key=key,
+            adapter=adapter,
+            lagged=self.lagged,
+            hold=self.hold,
+        )
         return _replace(encoder, bias=_with_log_variance(encoder.bias, spread))
 
 

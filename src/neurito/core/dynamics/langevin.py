@@ -9,7 +9,7 @@ from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.dynamics.potentials import Potential
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
-from neurito.core.operators import Scale, Stacked, apply
+from neurito.core.operators import Diagonal, Scale, Stacked, apply
 from neurito.core.parameters import Interval, positive
 
 
@@ -139,3 +139,48 @@ class Langevin(Dynamics):
         if self.regular:
             return self.bin_width / self.substeps / self.time_constant.value
         return step.dt[..., None] / self.time_constant.value
+
+
+class ReleasedLangevin(Dynamics):
+    r"""The step of the released code: z <- z + s v,  v <- (1 - gamma)(v - s grad U(z)) + sqrt(2 gamma) eps.
+
+    U and the z of its gradient are those before the step, s is 0.01 whatever the bin width, gamma is fixed. z hardly
+    moves within a trial and v hardly remembers: `Langevin` is what the equation asks for.
+
+    Args:
+        potential: U.
+        dim: dimension of z.
+        damping: gamma.
+        size: s.
+
+    Source:
+        Song et al. 2025, released code.
+    """
+
+    potential: Potential
+    dim: int = eqx.field(static=True)
+    damping: float = eqx.field(static=True)
+    size: float = eqx.field(static=True)
+    latent_dim: int = eqx.field(static=True)
+    noise_dim: int = eqx.field(static=True)
+    init_noise_dim: int = eqx.field(static=True)
+
+    def __init__(self, potential: Potential, dim: int, damping: float, size: float = 0.01) -> None:
+        self.potential, self.dim, self.damping, self.size = potential, dim, damping, size
+        self.noise_dim, self.latent_dim, self.init_noise_dim = dim, 2 * dim, 2 * dim
+
+    def init(self, step: Step) -> tuple[Float[Array, "... latent"], Scale]:
+        """N(0, I)."""
+        return jnp.zeros(self.latent_dim), Diagonal(jnp.ones(self.latent_dim))
+
+    def affine(self, z: Float[Array, "... latent"], step: Step) -> tuple[Float[Array, "... latent"], Scale]:
+        """See the class."""
+        position, v = jnp.split(z, 2, -1)
+        force = self.potential.force(position)
+        mean = jnp.concatenate([position + self.size * v, (1 - self.damping) * (v + self.size * force)], -1)
+        return mean, self.scale(step)
+
+    def scale(self, step: Step) -> Scale:
+        """(0, sqrt(2 gamma)) for every dimension."""
+        sd = (2 * self.damping) ** 0.5
+        return Stacked(jnp.stack([jnp.zeros(self.dim), jnp.full(self.dim, sd)]))

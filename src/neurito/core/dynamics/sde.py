@@ -12,7 +12,7 @@ from neurito.core.drifts.base import Drift
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
-from neurito.core.operators import Diagonal, Scale
+from neurito.core.operators import Dense, Diagonal, Scale
 from neurito.core.parameters import Interval
 from neurito.errors import NeuritoError
 
@@ -75,6 +75,16 @@ class StateDependent(Diffusion):
     def __call__(self, x: Float[Array, "... dim"]) -> Float[Array, "... dim"]:
         """See the class."""
         return self.floor + jax.nn.softplus(self.network(x))
+
+
+class NoDiffusion(Diffusion):
+    """g = 0, for an ordinary differential equation: after the first state nothing is random."""
+
+    constant = True
+
+    def __call__(self, x: Float[Array, "... dim"]) -> Float[Array, "... dim"]:
+        """0."""
+        return jnp.zeros_like(x)
 
 
 class SDE(Dynamics):
@@ -143,7 +153,8 @@ class SDE(Dynamics):
         self.initial_mean = jnp.zeros(drift.dim)
         self.bin_width, self.regular, self.time_constant = bin_width, regular, time_constant
         self.scheme, self.substeps, self.interpolate = scheme, substeps, interpolate
-        self.latent_dim = self.noise_dim = self.init_noise_dim = drift.dim
+        self.latent_dim = self.init_noise_dim = drift.dim
+        self.noise_dim = 0 if isinstance(diffusion, NoDiffusion) else drift.dim
 
     @property
     def affine_move(self) -> bool:  # type: ignore[override]
@@ -175,13 +186,18 @@ class SDE(Dynamics):
             mean = self.drift.flow(z + h * self.drift.rest(t, z, u), h)
         else:
             mean = z + h * self.drift(t, z, u)
-        return mean, Diagonal(self.diffusion(z) * jnp.sqrt(h))
+        return mean, self._scale(z, h)
 
     def scale(self, step: Step) -> Scale | None:
         """G sqrt(h) where it does not depend on the state."""
         if not self.diffusion.constant:
             return None
-        return Diagonal(self.diffusion(self.initial_mean) * jnp.sqrt(self._h(step)))
+        return self._scale(self.initial_mean, self._h(step))
+
+    def _scale(self, z: Float[Array, "... latent"], h: Float[Array, "..."]) -> Scale:
+        if self.noise_dim == 0:
+            return Dense(jnp.zeros((self.latent_dim, 0), z.dtype))
+        return Diagonal(self.diffusion(z) * jnp.sqrt(h))
 
     def move(
         self,
@@ -199,7 +215,8 @@ class SDE(Dynamics):
         first = (mean - z) + h * self._correction(z)
         second = h * (self.drift(t + h, ahead, self._input(step, 1.0)) + self._correction(ahead))
         g = self.diffusion(ahead)
-        return z + 0.5 * (first + second) + 0.5 * ((scale @ eps) + g * jnp.sqrt(h) * eps)
+        noise = 0.5 * ((scale @ eps) + g * jnp.sqrt(h) * eps) if self.noise_dim else 0.0
+        return z + 0.5 * (first + second) + noise
 
     def drive(
         self, inputs: Float[Array, "trial time input"] | None, dt: Float[Array, "trial time"]

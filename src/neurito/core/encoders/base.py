@@ -10,7 +10,13 @@ from neurito.core.batch import Batch
 
 
 class Encoder(eqx.Module):
-    """Reads the heads named in `heads` and gives features (trial, time, feature)."""
+    """Reads the heads named in `heads` and gives features (trial, time, feature).
+
+    Class attributes:
+        hold: after the last bin in which anything is read, that bin is read again and again, not zeros.
+    """
+
+    hold = False
 
     heads: eqx.AbstractVar[tuple[str, ...]]
     adapter: eqx.AbstractVar["Adapter | None"]
@@ -25,6 +31,10 @@ class Encoder(eqx.Module):
         """Features of what the batch says is read; unread entries never enter."""
         signals = [batch.signals[h] for h in self.heads]
         x = jnp.concatenate([s.read.only(s.y) if s.shown is None else s.shown for s in signals], -1)
+        if self.hold and batch.informed is not None:
+            last = jnp.cumprod(batch.informed, 1).sum(1, keepdims=True) - 1
+            place = jnp.minimum(jnp.arange(batch.n_bins), jnp.maximum(last, 0))
+            x = jnp.take_along_axis(x, place[..., None], 1)
         return self.features(x if self.adapter is None else self.adapter(x, batch), batch.exists)
 
 

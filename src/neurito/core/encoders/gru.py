@@ -56,21 +56,25 @@ class GRU(Encoder):
 
     Args:
         channels_in: channels of the heads together (or the adapter's width).
-        features: number of features.
+        features: number of features; 0 = the units themselves, without a layer.
         hidden: units per direction.
         direction: forward (causal), backward, or both.
         heads: names of the heads it reads.
         key: for the weights.
         adapter: input layer per session.
+        lagged: a bin's features see the bins before it, not itself.
+        hold: after the last bin in which anything is read, that bin is read again and again.
 
     Source:
         Cho et al. 2014.
     """
 
     cells: tuple[Cell, ...]
-    weight: Float[Array, "hidden feature"]
+    weight: Float[Array, "hidden feature"] | None
     bias: Float[Array, " feature"]
     adapter: Adapter | None
+    lagged: bool = eqx.field(static=True)
+    hold: bool = eqx.field(static=True)
     direction: Direction = eqx.field(static=True)
     heads: tuple[str, ...] = eqx.field(static=True)
 
@@ -84,18 +88,27 @@ class GRU(Encoder):
         *,
         key: PRNGKeyArray,
         adapter: Adapter | None = None,
+        lagged: bool = False,
+        hold: bool = False,
     ) -> None:
         *keys, last = jax.random.split(key, 3 if direction == "both" else 2)
         self.cells = tuple(Cell(channels_in, hidden, key=k) for k in keys)
         total = hidden * len(keys)
-        self.weight = jax.random.uniform(last, (total, features), minval=-(total**-0.5), maxval=total**-0.5)
+        bound = total**-0.5
+        self.weight = (
+            jax.random.uniform(last, (total, features), minval=-bound, maxval=bound) if features else None
+        )
         self.bias = jnp.zeros(features)
         self.direction, self.heads, self.adapter = direction, tuple(heads), adapter
+        self.lagged, self.hold = lagged, hold
 
     def features(
         self, x: Float[Array, "trial time channel"], exists: Bool[Array, "trial time"] | None
     ) -> Float[Array, "trial time feature"]:
         """See the base class."""
+        if self.lagged:
+            x = jnp.pad(x, ((0, 0), (1, 0), (0, 0)))[:, :-1]
         backwards = {"forward": (False,), "backward": (True,), "both": (False, True)}[self.direction]
         states = [cell(x, exists, back) for cell, back in zip(self.cells, backwards, strict=True)]
-        return jnp.concatenate(states, -1) @ self.weight + self.bias
+        joined = jnp.concatenate(states, -1)
+        return joined if self.weight is None else joined @ self.weight + self.bias

@@ -22,12 +22,14 @@ class Kick(NamedTuple):
         C: a square root of its covariance, or None for the prior.
         log_det: log |det C|.
         evidence: log of the integral of p(y_t | z') p(z' | z) over z', where the guide knows it, (trial, particle).
+        penalty: what a regulariser adds to the divergence, which is then no bound any more.
     """
 
     s: Float[Array, "... noise"] | None = None
     C: Scale | None = None
     log_det: Float[Array, "..."] | float = 0.0
     evidence: Float[Array, "..."] | None = None
+    penalty: Float[Array, "..."] | float = 0.0
 
     def draw(self, xi: Float[Array, "... noise"]) -> Float[Array, "... noise"]:
         """Eps = C (s + xi)."""
@@ -42,11 +44,11 @@ class Kick(NamedTuple):
         return 0.5 * jnp.sum(xi**2 - eps**2, -1) + self.log_det
 
     def kl(self) -> Float[Array, "..."] | float:
-        """KL(N(C s, C C') || N(0, I)) in nats."""
+        """KL(N(C s, C C') || N(0, I)) in nats, and the penalty."""
         if self.s is None or self.C is None:
-            return 0.0
+            return self.penalty
         square = self.C.d**2 if isinstance(self.C, Diagonal) else jnp.sum(self.C.dense() ** 2, -1)
-        return 0.5 * jnp.sum((self.C @ self.s) ** 2 + square - 1, -1) - self.log_det
+        return 0.5 * jnp.sum((self.C @ self.s) ** 2 + square - 1, -1) - self.log_det + self.penalty
 
 
 First = Callable[[Float[Array, "trial particle latent"], Scale], Kick]

@@ -120,3 +120,42 @@ class Control(Guide):
             return kick(out(jnp.tanh(hidden)), alive, share, self.spread)
 
         return Prepared(first, (ahead, None if informed is None else informed[:, 1:]), rest, every=True)
+
+
+class Regularised(Control):
+    """A control of the first bin alone, with the released LangevinFlow's term on the mean of every later velocity.
+
+    The term is the divergence of N(m, s^2) from N(0, 0.1) with the noise's variance s^2 where a log variance belongs,
+    as released; with it the objective is a regularised reconstruction and no bound.
+
+    Args:
+        features: number of the encoder's features.
+        dynamics: what it guides.
+        key: for the start.
+
+    Source:
+        Song et al. 2025, released code.
+    """
+
+    def __init__(self, features: int, dynamics: Dynamics, *, key: PRNGKeyArray) -> None:
+        super().__init__(features, dynamics, 1, 0, key=key, later=False)
+
+    def prepare(
+        self,
+        dynamics: Dynamics,
+        factor: Factor | None,
+        features: Float[Array, "trial time feature"] | None,
+        batch: Batch,
+        steps: Step,
+    ) -> Prepared:
+        """See the base class."""
+        first, context, _, every = super().prepare(dynamics, factor, features, batch, steps)
+
+        def rest(ctx: None, step: Step, z: Array, mean: Array, scale: Scale) -> Kick:
+            velocity = mean[..., dynamics.noise_dim :]
+            variance = scale.dense()[dynamics.noise_dim, 0] ** 2
+            prior = 0.1
+            terms = jnp.log(prior) - variance + (jnp.exp(variance) + velocity**2) / prior - 1
+            return Kick(penalty=0.5 * terms.sum(-1))
+
+        return Prepared(first, context, rest, every)
