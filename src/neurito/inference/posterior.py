@@ -98,10 +98,10 @@ def posterior(
             if name != head and isinstance(observation, Gaussian):
                 expected = observation.sample(expected, batch, jax.random.fold_in(backward, i))
             quantiles[name] = jnp.moveaxis(jnp.quantile(expected, jnp.asarray(levels), axis=2), 0, 2)
-        log_w = out.record.log_w
         if inference.objective == "elbo":  # particles are draws of the guide, all alike
-            log_w = jnp.zeros_like(log_w)
-        w = jax.nn.softmax(log_w, -1)[..., None]
+            w = jnp.full((inference.particles, 1), 1 / inference.particles)
+        else:
+            w = jax.nn.softmax(out.record.log_w, -1)[..., None]
         centre = (w * out.record.z).sum(2)
         sd = jnp.sqrt((w * (out.record.z - centre[:, :, None]) ** 2).sum(2))
         filtered = jnp.swapaxes(jnp.stack([centre, sd], -1), 0, 1)

@@ -1,0 +1,272 @@
+"""Latent models and baselines on the same recordings and splits: one JSON per cell, and the tables in docs/results.md.
+
+    python benchmarks/latent_models.py                           every cell that is missing, then the tables
+    python benchmarks/latent_models.py --only lorenz --models neural-sde --seeds 0
+    python benchmarks/latent_models.py --table                   the tables alone
+
+Neurons are held out: they are scored in every part, and read in none. The epoch is chosen by co-bps on the selection
+part; the test part is scored once per seed. A cell that was interrupted goes on where it was. Recordings are found
+through NEURITO_DATA.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import r2_score
+
+import neurito
+from neurito import baselines
+from neurito.data.files import atomic_write
+from neurito.data.trials import Splits, Trials
+from neurito.errors import NeuritoError
+from neurito.evaluation.behaviour import decode
+from neurito.evaluation.bits import co_bps, fp_bps
+from neurito.evaluation.calibration import calibration_of
+from neurito.inference import infer
+from neurito.models import (
+    LFADS,
+    CoupledOscillatorSDE,
+    LangevinFlow,
+    LatentODE,
+    LinearSDE,
+    LowRankRNN,
+    NeuralSDE,
+)
+from results import DATA, HERE, PAGE, alm
+
+OUT = HERE / "out" / "latent_models"
+SAMPLES = 16
+LEVELS = (0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.9375)
+Scores = dict[str, float]
+
+
+def lorenz() -> Splits:
+    """640 + 160 trials of 100 bins; of every condition's training trials the last three select; neurons 45 to 59 held out."""
+    trials = neurito.load(DATA / "lorenz" / "lfads_lorenz.h5", bin_width=0.01)
+    trials = trials.hold_out(channels=list(range(45, 60)))
+    train = trials[trials.metadata["split"] == "train"]
+    condition = train.metadata["condition"]
+    select = np.zeros(train.n_trials, bool)
+    for one in np.unique(condition):
+        select[np.flatnonzero(condition == one)[-3:]] = True
+    return Splits(train[~select], train[select], trials[trials.metadata["split"] != "train"])
+
+
+def m1() -> Splits:
+    """Continuous reaching: 388 windows of 40 bins of 50 ms; 248 train, 62 select, 78 test; 42 of 171 neurons held out."""
+    trials = neurito.load(
+        DATA / "m1_reach" / "m1_stevenson_2011.mat", key="spikes", axes="channel time", bin_width=0.05
+    )
+    windows = trials.windows(40)
+    held = np.random.default_rng(0).permutation(171)[-42:]
+    windows = windows.hold_out(channels=sorted(int(i) for i in held))
+    return Splits(windows[:248], windows[248:310], windows[310:388])
+
+
+def velocity() -> np.ndarray:
+    """Hand velocity in the same windows, (window, time, 2)."""
+    from scipy.io import loadmat
+
+    moves = loadmat(DATA / "m1_reach" / "m1_stevenson_2011.mat")["handVel"][:2]
+    return moves[:, : 388 * 40].T.reshape(388, 40, 2)
+
+
+def rates_r2(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
+    """R2 of the held-out neurons' true rates, mean over neurons; and of what a forecast of the last 20 bins is worth."""
+    test = parts.test
+    assert test is not None
+    true = test.heads["truth_rates"].values * test.dt[..., None]
+    held = range(45, 60)
+    r2 = np.mean([r2_score(true[..., i].ravel(), expected[..., i].ravel()) for i in held])
+    return {"R2": float(r2), "fp-bps": ahead(run, test.forward(20), seed)}
+
+
+def moves(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
+    """Velocity decoded from log rates of all neurons, the decoder fitted to the training windows."""
+    seen = infer(run, parts.train, samples=SAMPLES, quantiles=(), seed=seed)["rate_mean"].values * 0.05
+    features = np.log(np.concatenate([seen, expected]) + 1e-4)
+    known = np.concatenate([velocity()[:248], velocity()[310:388]])
+    return {"velocity R2": decode(features, known, slice(0, 248), slice(248, None)).r2}
+
+
+def delayed(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
+    """A forecast of the last 500 ms of every test trial."""
+    assert parts.test is not None
+    last = int(parts.test.lengths.min())
+    return {"fp-bps": ahead(run, parts.test.select(time=slice(0, last)).forward(25), seed)}
+
+
+def ahead(run: neurito.Run, trials: Trials, seed: int) -> float:
+    """Fp-bps; NaN for a model that cannot forecast."""
+    try:
+        found = infer(run, trials, samples=SAMPLES, quantiles=(), seed=seed)["rate_mean"].values
+        return float(fp_bps(found * trials.dt[..., None], trials))
+    except NeuritoError:
+        return float("nan")
+
+
+RECORDINGS: dict[str, tuple[Callable[[], Splits], Callable[..., Scores]]] = {
+    "lorenz": (lorenz, rates_r2),
+    "m1": (m1, moves),
+    "alm": (alm, delayed),
+}
+
+SDE: dict[str, Any] = {"link": "softplus", "control": 128}
+MODELS: dict[str, Any] = {
+    "langevin-flow": LangevinFlow(),
+    "neural-sde": NeuralSDE(),
+    "co-sde": CoupledOscillatorSDE(),
+    "co-sde hybrid": CoupledOscillatorSDE(neural=(64,)),
+    "linear-sde": LinearSDE(),
+    "latent-ode": LatentODE(),
+    "lfads": LFADS(),
+    "langevin-flow-released": LangevinFlow.as_released(),
+    "low-rank-rnn": LowRankRNN(rank=4, units=128, particles=8, encoder="gru", noise_sd=0.3),
+    "gpfa": baselines.GPFA(),
+    "factor-analysis": baselines.FactorAnalysis(),
+    "smoothing": baselines.Smoothing(),
+    "mean-rate": baselines.MeanRate(),
+}
+WEIGHTS = (0.1, 0.3)
+for weight in WEIGHTS:
+    for name in ("langevin-flow", "neural-sde", "co-sde"):
+        MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
+
+TRAINING: dict[str, dict[str, Any]] = {
+    "lorenz": {},
+    "m1": {"batch_size": 32, "epochs": 190},
+    "alm": {"batch_size": 16, "epochs": 60, "window": 100, "windows_per_epoch": 640},
+}
+
+
+def path(recording: str, model: str, seed: int) -> Path:
+    """Where a cell's JSON lies."""
+    return OUT / f"{recording}-{model.replace(', ', '-').replace(' ', '-')}-{seed}.json"
+
+
+def run(recording: str, model: str, seed: int) -> None:
+    """Fits and scores one cell, and writes its JSON."""
+    load, score = RECORDINGS[recording]
+    parts = load()
+    test = parts.test
+    assert test is not None
+    where, before, start = path(recording, model, seed), os.getloadavg()[0], time.process_time()
+    specification = MODELS[model]
+    classical = isinstance(specification, baselines.Baseline)
+    options = {} if classical else {**TRAINING[recording], "score": "co_bps", "evaluations": 10}
+    found = neurito.fit(specification, parts, run=where.with_suffix(""), seed=seed, progress=False, **options)
+    history = found.history[-1] if found.history else {"step": 0, "seconds": 0.0}
+    fitted = time.process_time() - start
+    posterior = infer(found, test, samples=SAMPLES, quantiles=LEVELS, seed=seed)
+    expected = posterior["rate_mean"].values * test.dt[..., None]
+    scores = {"co-bps": float(co_bps(expected, test))} | score(found, parts, expected, seed)
+    if "rate_quantile" in posterior:
+        draws = np.moveaxis(posterior["rate_quantile"].values, 2, 0) * test.dt[..., None]
+        unread = test.main.score & ~test.main.read & test.exists[..., None]
+        calibration = calibration_of(draws, test.main.values, unread, seed)
+        scores |= {"coverage": calibration.coverage, "PIT distance": calibration.distance}
+    drift = 0
+    if not classical:
+        dynamics = found.fitted.model.dynamics
+        drift = size(getattr(dynamics, "drift", dynamics))
+    content = {
+        "recording": recording, "model": model, "seed": seed, "parameters": size(found.parameters), "drift": drift,
+        "kl_weight": getattr(specification, "kl_weight", None), "steps": history["step"], "seconds": history["seconds"],
+        "cpu_seconds": fitted, "load_before": before, "version": neurito.__version__, "scores": scores,
+    }  # fmt: skip
+    with atomic_write(where) as temporary:
+        temporary.write_text(json.dumps(content, indent=1))
+    print(
+        f"{recording} {model} seed {seed}: {scores} in {history['seconds']:.0f} s, CPU {fitted:.0f} s",
+        flush=True,
+    )
+
+
+def size(tree: Any) -> int:
+    """Number of parameters."""
+    import equinox as eqx
+    import jax
+
+    return int(
+        sum(np.size(x) for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x) or isinstance(x, np.ndarray))
+    )
+
+
+def table(recording: str, seeds: list[int]) -> str:
+    """One row per model, best co-bps first: mean and spread over seeds."""
+    rows: list[tuple[float, str]] = []
+    columns: list[str] = []
+    cells: dict[str, list[dict[str, Any]]] = {}
+    for model in MODELS:
+        files = [path(recording, model, seed) for seed in seeds]
+        cells[model] = [json.loads(f.read_text()) for f in files if f.is_file()]
+        for cell in cells[model]:
+            columns += [name for name in cell["scores"] if name not in columns]
+    for model, found in cells.items():
+        if not found:
+            continue
+        words = []
+        for name in columns:
+            values = np.array([c["scores"].get(name, np.nan) for c in found], float)
+            words.append("" if np.isnan(values).all() else _spread(values))
+        one = found[0]
+        seconds = np.median([c["cpu_seconds"] for c in found])
+        weight = "" if one["kl_weight"] is None else f"{one['kl_weight']:g}"
+        name = model.partition(",")[0]
+        rows.append(
+            (
+                -float(np.mean([c["scores"]["co-bps"] for c in found])),
+                f"| {name} | {weight} | {' | '.join(words)} | {one['parameters']} | {one['drift'] or ''} "
+                f"| {one['steps'] or ''} | {seconds:.0f} | {len(found)} |",
+            )
+        )
+    head = ["model", "KL weight", *columns, "parameters", "in the drift", "steps", "CPU s", "seeds"]
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(row for _, row in sorted(rows))])
+
+
+def _spread(values: np.ndarray) -> str:
+    middle, low, high = np.nanmean(values), np.nanmin(values), np.nanmax(values)
+    return f"{middle:.3f}" + (f" ({low:.3f} to {high:.3f})" if len(values) > 1 and high > low else "")
+
+
+def main() -> None:
+    """Runs what is missing and writes the tables into the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=list(RECORDINGS), default=list(RECORDINGS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true", help="only write the tables")
+    options = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    for seed in [] if options.table else options.seeds:
+        for recording in options.only:
+            for model in options.models:
+                classical = isinstance(MODELS[model], baselines.Baseline)
+                if path(recording, model, seed).is_file() or (classical and seed):
+                    continue
+                if DATA.is_dir():
+                    run(recording, model, seed)
+                else:
+                    print(f"{recording}: no recordings at {DATA}, set NEURITO_DATA")
+    text = PAGE.read_text()
+    for recording in RECORDINGS:
+        start, end = f"<!-- {recording} -->", f"<!-- end {recording} -->"
+        if start in text:
+            before, rest = text.split(start)
+            _, after = rest.split(end)
+            text = f"{before}{start}\n\n{table(recording, options.seeds)}\n\n{end}{after}"
+    with atomic_write(PAGE) as temporary:
+        temporary.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
