@@ -1,9 +1,15 @@
 """What a drift is: the deterministic part of a stochastic differential equation."""
 
 import abc
+import math
 
 import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from neurito.core.operators import apply
+from neurito.core.parameters import Interval, positive
 
 
 class Drift(eqx.Module):
@@ -16,10 +22,14 @@ class Drift(eqx.Module):
     Class attributes:
         split: whether it has an exact part.
         decoded: whether decoders see something else than x, given by `visible`.
+        unit: seconds in the unit of time that its parameters are written in; 0 = whatever the time constant is.
+        longest: the longest sensible step, in that unit.
     """
 
     split = False
     decoded = False
+    unit = 0.0
+    longest = math.inf
 
     dim: eqx.AbstractVar[int]
 
@@ -39,6 +49,16 @@ class Drift(eqx.Module):
         """The exact part's solution after a time h: here nothing moves."""
         return x
 
+    @property
+    def start(self) -> Float[np.ndarray, " dim"]:
+        """A typical state: the mean of the first one, at the start."""
+        return np.zeros(self.dim)
+
+    @property
+    def size(self) -> Float[np.ndarray, " dim"]:
+        """How far states typically spread: the unit of the noise, at the start."""
+        return np.ones(self.dim)
+
     def visible(self, x: Float[Array, "... dim"]) -> Float[Array, "... visible"]:
         """What decoders see."""
         return x
@@ -47,3 +67,13 @@ class Drift(eqx.Module):
     def visible_dim(self) -> int:
         """Dimension of what decoders see."""
         return self.dim
+
+
+def pushed(B: Float[Array, "dim input"] | None, u: Float[Array, "... input"] | None) -> Array | float:
+    """B u, or nothing where there is no input."""
+    return 0.0 if B is None or u is None else apply(B, u)
+
+
+def each(units: int, value: float) -> Interval:
+    """A positive parameter of every unit."""
+    return positive(jnp.full(units, value))
