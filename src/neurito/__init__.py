@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from neurito.baselines import GPFA, FactorAnalysis, MeanRate, Smoothing
     from neurito.compare import Comparison
+    from neurito.core.drifts import Drift
     from neurito.core.runtime import start
     from neurito.data.load import describe, load
     from neurito.data.trials import Head, Splits, Trials
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from neurito.fitting.training import Training
     from neurito.inference.results import forecast, generate, infer, log_likelihood
     from neurito.inference.scores import evaluate
-    from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN
+    from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN, MechanisticSDE, UserSDE
     from neurito.models.fitted import Fitted
 
 _HOMES = {
     "neurito.baselines": ("GPFA", "FactorAnalysis", "MeanRate", "Smoothing"),
     "neurito.compare": ("Comparison",),
+    "neurito.core.drifts": ("Drift",),
     "neurito.core.runtime": ("start",),
     "neurito.data.load": ("describe", "load"),
     "neurito.data.trials": ("Head", "Splits", "Trials"),
@@ -42,14 +44,15 @@ _HOMES = {
     "neurito.fitting.training": ("Training",),
     "neurito.inference.results": ("forecast", "generate", "infer", "log_likelihood"),
     "neurito.inference.scores": ("evaluate",),
-    "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN"),
+    "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN", "MechanisticSDE", "UserSDE"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "GPFA", "Comparison", "FactorAnalysis", "Fitted", "FullRankRNN", "Head", "LinearDynamics", "LowRankRNN", "MeanRate",
-    "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits", "Training", "Trials", "describe",
-    "evaluate", "fit", "forecast", "generate", "infer", "load", "log_likelihood", "start",
+    "GPFA", "Comparison", "Drift", "FactorAnalysis", "Fitted", "FullRankRNN", "Head", "LinearDynamics",
+    "LowRankRNN", "MeanRate", "MechanisticSDE", "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits",
+    "Training", "Trials", "UserSDE", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
+    "log_likelihood", "start",
 ]  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from neurito.errors import NeuritoError, nearest
 from neurito.models.langevin_flow import LangevinFlow, ReleasedLangevinFlow
-from neurito.models.latent_sde import CoupledOscillatorSDE, LatentODE, LinearSDE, NeuralSDE
+from neurito.models.latent_sde import CoupledOscillatorSDE, LatentODE, LinearSDE, MechanisticSDE, NeuralSDE
 from neurito.models.layout import Layout
 from neurito.models.lfads import LFADS
 from neurito.models.low_rank_rnn import FullRankRNN, LinearDynamics, LowRankRNN
 from neurito.models.specification import Specification
+from neurito.models.user import UserSDE
 
 MODELS: dict[str, type[Specification]] = {
     m.name: m
@@ -21,6 +22,8 @@ MODELS: dict[str, type[Specification]] = {
         NeuralSDE,
         LinearSDE,
         CoupledOscillatorSDE,
+        MechanisticSDE,
+        UserSDE,
         LatentODE,
         LFADS,
     )
@@ -57,9 +60,11 @@ __all__ = [
     "LinearDynamics",
     "LinearSDE",
     "LowRankRNN",
+    "MechanisticSDE",
     "NeuralSDE",
     "ReleasedLangevinFlow",
     "Specification",
+    "UserSDE",
     "kinds",
     "named",
 ]

@@ -1,19 +1,37 @@
 """Latent stochastic differential equations as named models."""
 
 import abc
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
-from neurito.core.drifts import Bistable, Drift, HarmonicOscillators, Hopf, Hybrid, Linear, Perceptron
+from neurito.core.drifts import (
+    Bistable,
+    Drift,
+    FitzHughNagumo,
+    HarmonicOscillators,
+    HodgkinHuxley,
+    Hopf,
+    Hybrid,
+    JansenRit,
+    Kuramoto,
+    Linear,
+    Perceptron,
+    RateRNN,
+    WilsonCowan,
+)
 from neurito.core.drifts.oscillators import Coupling
 from neurito.core.dynamics import SDE
 from neurito.core.dynamics.sde import Constant, Diffusion, NoDiffusion, Scheme, StateDependent
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
+from neurito.errors import NeuritoError, warn
 from neurito.models.autoencoder import Autoencoder
 from neurito.models.layout import Layout
 
@@ -21,6 +39,9 @@ from neurito.models.layout import Layout
 @dataclass(frozen=True, kw_only=True)
 class LatentSDE(Autoencoder):
     """dx = f(t, x, u) dt + g(x) dW, whatever the drift f.
+
+    Time is in units of `time_constant`; where that is 0, in the drift's own unit if it has one, else in ten bins. Noise
+    and initial state start in units of the drift's typical states.
 
     Attributes:
         diffusion: g: constant, a network of the state, or none (an ordinary differential equation).
@@ -38,36 +59,70 @@ class LatentSDE(Autoencoder):
     interpolate: bool = False
     stimulus: int = 0
 
+    def __post_init__(self) -> None:
+        """Checks the numbers too."""
+        super().__post_init__()
+        if not 0 <= self.diffusion_floor < self.diffusion_sd:
+            raise NeuritoError(
+                f"diffusion_sd={self.diffusion_sd:g}, diffusion_floor={self.diffusion_floor:g}: give a floor "
+                "of 0 or more and a start above it (diffusion='none' for no noise)"
+            )
+        if self.time_constant < 0:
+            raise NeuritoError(f"time_constant={self.time_constant:g}: give seconds, 0 for the default")
+
     @abc.abstractmethod
-    def drift(self, inputs: int, key: PRNGKeyArray) -> Drift:
-        """F, with so many inputs."""
+    def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
+        """The drift, with so many inputs."""
 
     def dynamics(self, layout: Layout, key: PRNGKeyArray) -> SDE:
-        """The equation."""
+        """The equation with its noise."""
         first, second, third = jax.random.split(key, 3)
         inputs = len(layout.inputs)
         width = self.stimulus if inputs else 0
-        drift = self.drift(width or inputs, first)
+        drift = self.equation(width or inputs, first)
         scheme: Scheme = self.scheme if self.scheme != "auto" else "splitting" if drift.split else "euler"
+        sd = self.diffusion_sd * drift.size
         g: Diffusion
         if self.diffusion == "constant":
-            g = Constant(drift.dim, self.diffusion_sd, self.diffusion_floor)
+            g = Constant(drift.dim, sd, self.diffusion_floor * float(drift.size.min()))
         elif self.diffusion == "none":
             g = NoDiffusion()
         else:
-            g = StateDependent(drift.dim, self.diffusion_sd, (32,), self.diffusion_floor, key=second)
-        return SDE(
+            g = StateDependent(drift.dim, float(sd.mean()), (32,), self.diffusion_floor, key=second)
+        size = float(drift.size.mean()) if self.initial == "scalar" else jnp.asarray(drift.size)
+        found = SDE(
             drift,
             g,
-            Covariance(self.initial, drift.dim, self.initial_sd),
+            Covariance(self.initial, drift.dim, self.initial_sd * size),
             bin_width=layout.bin_width,
             regular=layout.regular,
-            time_constant=self.unit_of_time(layout.bin_width),
+            time_constant=self._unit(drift, layout.bin_width),
             scheme=scheme,
             substeps=self.substeps,
             interpolate=self.interpolate,
             stimulus=MLP(inputs, width, (width,), key=third) if width else None,
         )
+        return eqx.tree_at(
+            lambda d: d.initial_mean, found, jnp.asarray(drift.start, found.initial_mean.dtype)
+        )
+
+    def _unit(self, drift: Drift, bin_width: float) -> float:
+        """The unit of time, seconds; warns where a step is too long for the drift."""
+        unit = self.time_constant or drift.unit or self.unit_of_time(bin_width)
+        needed = bin_width / unit / drift.longest
+        if needed > self.substeps:
+            warn(
+                f"{self.name}: substeps={self.substeps} are too few to resolve {type(drift).__name__} in bins of "
+                f"{bin_width:g} s: set substeps={math.ceil(needed)}"
+            )
+        return unit
+
+
+def hybrid(known: Drift, widths: Sequence[int], inputs: int, key: PRNGKeyArray) -> Drift:
+    """A known drift with a learned term that starts at zero; without widths the known drift alone."""
+    if not widths:
+        return known
+    return Hybrid(known, Perceptron(known.dim, widths, inputs, key=key, gain=0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +139,7 @@ class NeuralSDE(LatentSDE):
     latents: int = 8
     drift_widths: tuple[int, ...] = (64,)
 
-    def drift(self, inputs: int, key: PRNGKeyArray) -> Drift:
+    def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """A perceptron of x and u."""
         return Perceptron(self.latents, self.drift_widths, inputs, key=key)
 
@@ -110,7 +165,7 @@ class LinearSDE(LatentSDE):
 
     latents: int = 8
 
-    def drift(self, inputs: int, key: PRNGKeyArray) -> Drift:
+    def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """A x + B u + b."""
         return Linear(self.latents, inputs, key=key)
 
@@ -133,7 +188,7 @@ class CoupledOscillatorSDE(LatentSDE):
     coupling: Coupling = "additive"
     neural: tuple[int, ...] = ()
 
-    def drift(self, inputs: int, key: PRNGKeyArray) -> Drift:
+    def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """Oscillators, and the learned term, which starts at zero."""
         first, second = jax.random.split(key)
         kinds: dict[str, Callable[..., Drift]] = {
@@ -142,6 +197,38 @@ class CoupledOscillatorSDE(LatentSDE):
             "harmonic": HarmonicOscillators,
         }
         known = kinds[self.form](self.oscillators, inputs, key=first, coupling=self.coupling)
-        if not self.neural:
-            return known
-        return Hybrid(known, Perceptron(known.dim, self.neural, inputs, key=second, gain=0.0))
+        return hybrid(known, self.neural, inputs, second)
+
+
+_MECHANISMS: dict[str, Callable[..., Drift]] = {
+    "kuramoto": Kuramoto,
+    "wilson-cowan": WilsonCowan,
+    "rate-rnn": RateRNN,
+    "jansen-rit": JansenRit,
+    "fitzhugh-nagumo": FitzHughNagumo,
+    "hodgkin-huxley": HodgkinHuxley,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MechanisticSDE(LatentSDE):
+    """A latent SDE whose drift is a model of the field, with a neural term if asked for.
+
+    Attributes:
+        drift: kuramoto, wilson-cowan, rate-rnn, jansen-rit, fitzhugh-nagumo or hodgkin-huxley.
+        units: N: oscillators, pairs of populations, columns or neurons.
+        neural: hidden units of a learned term beside it, the hybrid; empty = none.
+    """
+
+    name: ClassVar[str] = "sde"
+
+    drift: Literal[
+        "kuramoto", "wilson-cowan", "rate-rnn", "jansen-rit", "fitzhugh-nagumo", "hodgkin-huxley"
+    ] = "kuramoto"
+    units: int = 4
+    neural: tuple[int, ...] = ()
+
+    def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
+        """The named drift, and the learned term."""
+        first, second = jax.random.split(key)
+        return hybrid(_MECHANISMS[self.drift](self.units, inputs, key=first), self.neural, inputs, second)

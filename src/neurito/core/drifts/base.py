@@ -1,7 +1,9 @@
 """What a drift is: the deterministic part of a stochastic differential equation."""
 
 import abc
+import inspect
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,6 +12,8 @@ from jaxtyping import Array, Float
 
 from neurito.core.operators import apply
 from neurito.core.parameters import Interval, positive
+
+_STATIC = (int, str, bool, "int", "str", "bool")
 
 
 class Drift(eqx.Module):
@@ -32,6 +36,13 @@ class Drift(eqx.Module):
     longest = math.inf
 
     dim: eqx.AbstractVar[int]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Fields that are whole numbers, words or switches are no parameters."""
+        super().__init_subclass__(**options)
+        for name, kind in inspect.get_annotations(cls).items():
+            if kind in _STATIC and isinstance(vars(cls).get(name), int | str):
+                setattr(cls, name, eqx.field(static=True, default=vars(cls)[name]))
 
     @abc.abstractmethod
     def __call__(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurito.core.drifts.base import Drift
@@ -103,6 +104,26 @@ class Hybrid(Drift):
     def decoded(self) -> bool:  # type: ignore[override]
         """As the known drift."""
         return self.known.decoded
+
+    @property
+    def unit(self) -> float:  # type: ignore[override]
+        """As the known drift."""
+        return self.known.unit
+
+    @property
+    def longest(self) -> float:  # type: ignore[override]
+        """As the known drift."""
+        return self.known.longest
+
+    @property
+    def start(self) -> Float[np.ndarray, " dim"]:
+        """As the known drift."""
+        return self.known.start
+
+    @property
+    def size(self) -> Float[np.ndarray, " dim"]:
+        """As the known drift."""
+        return self.known.size
 
     def __call__(
         self, t: Float[Array, "..."], x: Float[Array, "... dim"], u: Float[Array, "... input"] | None
