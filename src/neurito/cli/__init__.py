@@ -1,4 +1,4 @@
-"""The command line: neurito fit, evaluate, infer, forecast, generate, compare, plot, fixed-points, simulate, info."""
+"""The command line: fit, evaluate, infer, forecast, generate, compare, plot, report, fixed-points, simulate, info."""
 
 import os
 import sys
@@ -31,6 +31,7 @@ COMMANDS = {
         Command("generate", "neurito.cli.posterior:generate", "simulates a fitted model", ("data",)),
         Command("compare", "neurito.cli.compare:compare", "puts runs side by side, best first", ("data",)),
         Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
+        Command("report", "neurito.cli.report:report", "a run as one interactive page", ("data",)),
         Command(
             "fixed-points",
             "neurito.cli.fixed_points:fixed_points",

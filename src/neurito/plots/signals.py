@@ -40,7 +40,7 @@ def rates(
     mean, band = posterior.rate_mean.values[trial, :n], posterior.rate_quantile.values[trial, :n]
     unread = ~signal.read[trial, :n]
     held = np.asarray(unread.all(0) & signal.score[trial, :n].any(0))
-    chosen = _telling(mean, held, counts) if channels is None else list(channels)
+    chosen = telling(mean, held, counts) if channels is None else list(channels)
     with mpl.rc_context(STYLE):
         figure, axes = panels(
             7, 1.9 + 1.0 * len(chosen), 1 + len(chosen), 1, [1.9, *[1] * len(chosen)], sharex=True
@@ -98,10 +98,17 @@ def rates(
         return figure
 
 
-def _telling(
+def telling(
     mean: Float[np.ndarray, "time channel"], held: np.ndarray, counts: bool, most: int = 4
 ) -> list[int]:
-    """Neurons whose inferred rates vary most, or signals evenly; half of them held out where there are such."""
+    """Neurons whose inferred rates vary most, or signals evenly; half of them held out where there are such.
+
+    Args:
+        mean: inferred.
+        held: which channels (channel,) are held out.
+        counts: whether they are neurons.
+        most: how many are wanted.
+    """
 
     def some(channels: np.ndarray, n: int) -> np.ndarray:
         if counts:
