@@ -48,7 +48,7 @@ Scores = dict[str, float]
 
 
 def lorenz() -> Splits:
-    """640 + 160 trials of 100 bins; of every condition's training trials the last three select; neurons 45 to 59 held out."""
+    """640 + 160 trials of 100 bins; the last three training trials of each condition select; neurons 45 to 59 held out."""
     trials = neurito.load(DATA / "lorenz" / "lfads_lorenz.h5", bin_width=0.01)
     trials = trials.hold_out(channels=list(range(45, 60)))
     train = trials[trials.metadata["split"] == "train"]
@@ -60,7 +60,7 @@ def lorenz() -> Splits:
 
 
 def m1() -> Splits:
-    """Continuous reaching: 388 windows of 40 bins of 50 ms; 248 train, 62 select, 78 test; 42 of 171 neurons held out."""
+    """Continuous reaching in 388 windows of 40 bins of 50 ms: 248 train, 62 select, 78 test; 42 of 171 neurons held out."""
     trials = neurito.load(
         DATA / "m1_reach" / "m1_stevenson_2011.mat", key="spikes", axes="channel time", bin_width=0.05
     )
@@ -79,7 +79,7 @@ def velocity() -> np.ndarray:
 
 
 def rates_r2(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
-    """R2 of the held-out neurons' true rates, mean over neurons; and of what a forecast of the last 20 bins is worth."""
+    """R2 of the held-out neurons' true rates, mean over neurons; and what a forecast of the last 20 bins is worth."""
     test = parts.test
     assert test is not None
     true = test.heads["truth_rates"].values * test.dt[..., None]
@@ -118,7 +118,6 @@ RECORDINGS: dict[str, tuple[Callable[[], Splits], Callable[..., Scores]]] = {
     "alm": (alm, delayed),
 }
 
-SDE: dict[str, Any] = {"link": "softplus", "control": 128}
 MODELS: dict[str, Any] = {
     "langevin-flow": LangevinFlow(),
     "neural-sde": NeuralSDE(),

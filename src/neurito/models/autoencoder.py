@@ -17,7 +17,7 @@ class Autoencoder(Specification):
     The other ways to fit (particles with the encoder's guide, IWAE) are a matter of options, as for every model.
 
     Attributes:
-        time_constant: the unit of time of the dynamics, seconds; 0 = ten bins.
+        time_constant: the unit of time of the dynamics, seconds; 0 = two bins.
         substeps: steps of the dynamics per bin.
     """
 
@@ -34,9 +34,10 @@ class Autoencoder(Specification):
     )
 
     readout: Literal["affine", "mlp", "transformer", "currents", "rates"] = "mlp"
-    link: Literal["softplus", "exp", "identity"] = "exp"
     guide: Literal["auto", "optimal", "encoder", "control", "bootstrap"] = "control"
     encoder: Literal["cnn", "gru"] = "gru"
+    control: int = 128
+    context: int = 128
     keep: float = 0.7
     particles: int = 1
     objective: Objective = "elbo"
@@ -46,4 +47,4 @@ class Autoencoder(Specification):
 
     def unit_of_time(self, bin_width: float) -> float:
         """Seconds."""
-        return self.time_constant or 10 * bin_width
+        return self.time_constant or 2 * bin_width
