@@ -68,7 +68,7 @@ def test_files(neurito, tmp_path, tiny, content, message):
         (["--window", "13"], "window=13"),
         (["--guide", "optimal"], "guide='optimal'"),
         (["--run", "session.npz"], "session.npz"),
-        (["--head", "spike"], "did you mean 'spikes'?"),
+        (["--heads", "spike"], "did you mean 'spikes'?"),
         (["--fixed", "nothing"], "names no parameter"),
         (["--model", "low-rank"], "did you mean 'low-rank-rnn'?"),
     ],

@@ -74,7 +74,7 @@ def test_the_model_decides_which_options_there_are():
         (["--rank", "three"], "--rank: rank='three' does not fit; it should be a valid integer"),
         (["--rank"], "--rank: needs a value"),
         (["--set", "rank"], "give KEY=VALUE"),
-        (["--guide", "none"], "should be 'auto', 'optimal', 'encoder' or 'bootstrap'"),
+        (["--guide", "none"], "should be 'auto', 'optimal', 'encoder', 'control' or 'bootstrap'"),
         (["--window", "-0.2", "0.5"], "another option of that name is data.window"),
         (["--data.window", "1"], "--data.window: window='1' does not fit"),
     ],
