@@ -184,15 +184,15 @@ def _scores(own: Scores, rivals: Scores, part: str) -> str:
             for column in columns.values()
         )
         rows.append(
-            f'<tr><th scope="row"><code>{escape(name)}</code> <small>{escape(unit)}</small></th>{cells}'
-            f'<td class="words">{escape(meaning)}</td></tr>'
+            f'<tr><th scope="row"><code>{escape(name)}</code> <small>{escape(unit)}</small>'
+            f'<span class="words">{escape(meaning)}</span></th>{cells}</tr>'
         )
     beside = f" Other runs are scored on the {escape(first)} part too." if rivals else ""
     return (
-        '<div class="scroll" role="region" aria-label="Scores" tabindex="0"><table>'
-        "<caption>Scores of all trials of a part; names and meanings as in "
-        f'<code>neurito evaluate</code>.{beside}</caption><thead><tr><th scope="col">score</th>{head}'
-        f'<th scope="col">meaning</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        '<div class="scroll" role="region" aria-label="Scores" tabindex="0"><table class="scores">'
+        "<caption>Scores of all trials of a part; names and meanings as in <code>neurito evaluate</code>."
+        f'{beside}</caption><thead><tr><th scope="col">score, unit, meaning</th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
@@ -231,7 +231,7 @@ def _paragraph(text: str) -> str:
     if "\n    " in f"\n{text}":
         return f'<pre class="equation">{model.typeset(text)}</pre>'
     kind = ' class="equation"' if " = " in text and len(text) < 200 else ""
-    return f"<p{kind}>{model.typeset(text) if kind else escape(text)}</p>"
+    return f"<p{kind}>{model.typeset(text)}</p>"
 
 
 def _provenance(run: Run, trials: Trials, part: str) -> str:

@@ -100,8 +100,8 @@ def latents(run: Run, posterior: Any, most: int = 16) -> dict[str, Any] | None:
 def index(trials: Trials) -> dict[str, Any]:
     """Labels, groups, times and unread ends of the trials."""
     head = trials.main
-    read = np.asarray(head.read).any(2)
-    last = np.where(read.any(1), trials.n_bins - np.argmax(read[:, ::-1], 1), 0)
+    read = np.any(head.read, axis=2)
+    last = np.where(np.any(read, axis=1), trials.n_bins - np.argmax(read[:, ::-1], 1), 0)
     groups = {name: trials.metadata[name].astype(str).tolist() for name in conditions(trials)}
     piece = [f", from bin {start}" if trials.origin.any() else "" for start in trials.origin]
     return {

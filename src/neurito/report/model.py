@@ -24,8 +24,8 @@ _ROLES = {
     "encoder": "Encoder: what the guide is told of the recording",
 }
 _GREEK = {
-    "Sigma": "Σ", "sigma": "σ", "omega": "ω", "gamma": "γ", "alpha": "α", "theta": "θ", "phi": "φ", "eps": "ε", "mu": "μ",
-    "tau": "τ", "rho": "ρ", "eta": "η", "grad": "∇", "sum": "∑", "sqrt": "√",
+    "Sigma": "Σ", "sigma": "σ", "omega": "ω", "gamma": "γ", "alpha": "α", "theta": "θ", "phi": "φ", "eps": "ε",
+    "mu": "μ", "tau": "τ", "rho": "ρ", "eta": "η", "grad": "∇", "sqrt": "√",
 }  # fmt: skip
 _END = re.compile(r"^(Args|Attributes|Class attributes|Source|Raises|Returns):", re.MULTILINE)
 
@@ -81,6 +81,7 @@ def typeset(text: str) -> str:
     out = escape(text, quote=False)
     out = re.sub(r"_\{([^}]*)\}|_(\w)(?![\w])", lambda m: f"<sub>{m[1] or m[2]}</sub>", out)
     out = re.sub(r"\^\{([^}]*)\}|\^\(([^)]*)\)|\^(-?\w)", lambda m: f"<sup>{m[1] or m[2] or m[3]}</sup>", out)
+    out = out.replace("sum<sub>", "∑<sub>")
     return re.sub(rf"\b({'|'.join(_GREEK)})(?![a-z])", lambda m: _GREEK[m[1]], out)
 
 
