@@ -24,6 +24,7 @@ from neurito.core.noise import Covariance
 from neurito.core.operators import Diagonal
 from neurito.core.scan import Inference, Model, scan
 from neurito.data import Trials
+from neurito.models import Layout, NeuralSDE
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -303,3 +304,13 @@ def test_where_nothing_is_read_any_more_the_control_rests() -> None:
     out = run(model, build.batch(data), KEY, inference=ELBO)
     assert (np.asarray(out.increments)[0, :4] < 0).all()
     assert (np.asarray(out.increments)[0, 4:] == 0).all()
+
+
+def test_the_control_sees_no_clock() -> None:
+    """Interpolated inputs carry the time of their bin along, which grows with the trial."""
+    inputs = np.random.default_rng(0).normal(size=(1, 40, 1))
+    trials = recording(np.ones((1, 40, 1)), bin_width=WIDTH, inputs=inputs)
+    spec = NeuralSDE(latents=2, interpolate=True, context=3, control=4, hidden=3, decoder=(3,))
+    model = spec.build(Layout.of(trials), KEY)
+    assert model.guide.context.W.shape[0] == 3 + 2  # features, the input and its slope
+    assert np.isfinite(run(model, build.batch(trials), KEY, inference=ELBO).bound)

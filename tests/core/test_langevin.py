@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm, solve_discrete_lyapunov
+from tests.core import build
 
 from neurito.core.dynamics import Langevin, Step
 from neurito.core.dynamics.potentials import (
@@ -23,7 +24,9 @@ from neurito.core.dynamics.potentials import (
     Springs,
 )
 from neurito.core.noise import Covariance
+from neurito.core.observations import Affine, Gaussian
 from neurito.core.operators import Stacked
+from neurito.core.scan import Inference
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -192,6 +195,20 @@ def test_bins_of_any_width() -> None:
     assert isinstance(B, Stacked)
     assert B.batched
     assert not A.batched
+
+
+@pytest.mark.parametrize("substeps", [1, 2])
+def test_particles_in_bins_of_any_width(substeps: int) -> None:
+    """The same where every bin says its width, which all happen to be alike."""
+    values = np.random.default_rng(0).normal(size=(2, 5, 3))
+    batch = build.batch(build.recording(values, bin_width=1.0))
+    readout = Affine(4, 3, 1, key=KEY, bias=jnp.zeros(3))
+    bounds = []
+    for regular in (True, False):
+        dynamics = process(DoubleWell([2.0] * 2), 2, 0.2, regular=regular, substeps=substeps)
+        model = build.model(dynamics, Gaussian(readout, 0.5, (1, 3)), "encoder")
+        bounds.append(build.run(model, batch, KEY, inference=Inference(particles=4)).bound)
+    np.testing.assert_allclose(*bounds, rtol=1e-9)
 
 
 def test_the_scale_does_the_same_as_its_matrix() -> None:

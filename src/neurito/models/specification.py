@@ -282,7 +282,7 @@ class Specification(abc.ABC):
         if self.adapted and choice != "optimal":
             raise NeuritoError(f"adapted=True needs guide='optimal', found {choice!r}")
         if choice == "control":
-            driven = jax.eval_shape(dynamics.drive, *_one_bin(layout))
+            driven = jax.eval_shape(_seen, dynamics, *_one_bin(layout))
             guide = Control(
                 self.context,
                 dynamics,
@@ -329,6 +329,12 @@ class Specification(abc.ABC):
             hold=self.hold,
         )
         return _replace(encoder, bias=_with_log_variance(encoder.bias, spread))
+
+
+def _seen(dynamics: Dynamics, inputs: Any, dt: Any) -> Array | None:
+    """What a control sees of the inputs."""
+    drive = dynamics.drive(inputs, dt)
+    return None if drive is None else dynamics.seen(drive)
 
 
 def _one_bin(layout: Layout) -> tuple[Any, Any]:

@@ -70,6 +70,10 @@ class Dynamics(eqx.Module):
         """What the steps see of the inputs, computed once before the scan (here: the inputs themselves)."""
         return inputs
 
+    def seen(self, drive: Float[Array, "trial time drive"]) -> Float[Array, "trial time seen"]:
+        """What a control sees of the drive (here: all of it)."""
+        return drive
+
     def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
         """What decoders see of a state (here: the state itself)."""
         return z

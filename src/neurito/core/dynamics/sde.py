@@ -231,6 +231,10 @@ class SDE(Dynamics):
         change = jnp.diff(u, axis=1, append=u[:, -1:])
         return jnp.concatenate([u, change / dt[..., None], start[..., None]], -1)
 
+    def seen(self, drive: Float[Array, "trial time drive"]) -> Float[Array, "trial time seen"]:
+        """Inputs and their slopes, not the clock beside them, which grows with the trial."""
+        return drive[..., :-1] if self.interpolate else drive
+
     def _input(self, step: Step, fraction: float) -> Float[Array, "... input"] | None:
         """U at the step's start (fraction 0) or end (1)."""
         if step.u is None or not self.interpolate:

@@ -28,7 +28,7 @@ class Control(Guide):
         features: number of the encoder's features.
         dynamics: what it guides.
         hidden: units.
-        input_dim: width of the drive; 0 = none.
+        input_dim: how much it sees of the drive; 0 = none.
         key: for the start, close to the prior.
         state: whether it sees the state.
         spread: whether it sets standard deviations.
@@ -107,7 +107,7 @@ class Control(Guide):
             return Prepared(first, None, lambda context, step, z, mean, scale: Kick(), every=True)
         seen = features[:, 1:]
         if steps.u is not None:
-            seen = jnp.concatenate([seen, steps.u[:, :-1]], -1)
+            seen = jnp.concatenate([seen, dynamics.seen(steps.u[:, :-1])], -1)
         ahead = self.context(seen)  # before the scan: one large product
         share = dynamics.substeps**-0.5
         out = self.out
