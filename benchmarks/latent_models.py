@@ -48,7 +48,7 @@ Scores = dict[str, float]
 
 
 def lorenz() -> Splits:
-    """640 + 160 trials of 100 bins; the last three training trials of each condition select; neurons 45 to 59 held out."""
+    """640 + 160 trials of 100 bins; the last three training trials per condition select; neurons 45 to 59 held out."""
     trials = neurito.load(DATA / "lorenz" / "lfads_lorenz.h5", bin_width=0.01)
     trials = trials.hold_out(channels=list(range(45, 60)))
     train = trials[trials.metadata["split"] == "train"]
@@ -60,7 +60,7 @@ def lorenz() -> Splits:
 
 
 def m1() -> Splits:
-    """Continuous reaching in 388 windows of 40 bins of 50 ms: 248 train, 62 select, 78 test; 42 of 171 neurons held out."""
+    """Reaching in 388 windows of 40 bins of 50 ms: 248 train, 62 select, 78 test; 42 of 171 neurons held out."""
     trials = neurito.load(
         DATA / "m1_reach" / "m1_stevenson_2011.mat", key="spikes", axes="channel time", bin_width=0.05
     )

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -83,10 +82,9 @@ def score_dynamics(run: neurito.Run, parts: Splits, seed: int) -> Scores:
 def score_bound(run: neurito.Run, parts: Splits, seed: int) -> Scores:
     """The bound on the last fifth, with 64 particles."""
     assert parts.test is not None
-    key = jax.random.key(seed)
     return {
-        "test bound (nats/bin)": bound_per_bin(run.fitted, parts.test, key=key, particles=64),
-        "train bound (nats/bin)": bound_per_bin(run.fitted, parts.train, key=key, particles=64),
+        "test bound (nats/bin)": bound_per_bin(run.fitted, parts.test, seed=seed, particles=64),
+        "train bound (nats/bin)": bound_per_bin(run.fitted, parts.train, seed=seed, particles=64),
     }
 
 
@@ -103,9 +101,8 @@ def score_spikes(run: neurito.Run, parts: Splits, seed: int) -> Scores:
     """Held-out neurons of the test trials, and how simulated spikes compare with recorded ones."""
     test = parts.test
     assert test is not None
-    key = jax.random.key(seed)
     spikes = test.main
-    scores = {"co-bps": co_bps(expected_counts(run.fitted, test, key=key), test)}
+    scores = {"co-bps": co_bps(expected_counts(run.fitted, test, seed=seed), test)}
     bins = int(test.lengths.min())
     drawn = generate(run.fitted, test.n_trials, bins, seed=seed).trials.main.values
     real = spike_statistics(spikes.values[:, :bins], test.bin_width)

@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 from tests.baselines.recording import counts, recording
@@ -84,7 +83,7 @@ def test_what_a_baseline_cannot_do():
     for ask in (
         lambda: neurito.generate(run, 2, 5),
         lambda: neurito.forecast(run, parts.validation, 5),
-        lambda: neurito.log_likelihood(run, parts.validation, key=jax.random.key(0)),
+        lambda: neurito.log_likelihood(run, parts.validation, seed=0),
     ):
         with pytest.raises(NeuritoError, match="factor-analysis is a baseline: it has no dynamics"):
             ask()

@@ -55,12 +55,7 @@ def test_the_best_model_is_kept() -> None:
     fitted = run(schedule=lambda step: 0.02 if step < 6 else 3.0)
     scores = [entry["score"] for entry in fitted.history]
     assert np.argmax(scores) < len(scores) - 1
-    again = neurito.inference.bound_per_bin(
-        fitted,
-        VALIDATION,
-        key=_Job(SPEC, TRAIN, VALIDATION, Training(), None, None, False).key_score,
-        covered="train",
-    )
+    again = neurito.inference.bound_per_bin(fitted, VALIDATION, covered="train")
     assert again == pytest.approx(max(scores), rel=1e-6)
 
 

@@ -16,7 +16,7 @@ from neurito.fitting import Fitted
 from neurito.models import Layout, LinearDynamics, LowRankRNN, Specification, named
 from neurito.models.fitted import revive
 
-KEY = jax.random.key(0)
+SEED = 0
 COUNTS = Trials.from_array(np.random.default_rng(0).poisson(2.0, (4, 6, 3)), bin_width=0.01)
 TWO = recording(4, session=[0, 1, 0, 1], session_names=["a", "b"], inputs=np.ones((4, 10, 2)))
 
@@ -47,7 +47,7 @@ def test_a_model_survives_the_disk(tmp_path: Path, name: str) -> None:
 
 def test_a_loaded_model_gives_the_same_numbers(tmp_path: Path) -> None:
     first = run(run=tmp_path)
-    a, b = (neurito.log_likelihood(model, VALIDATION, key=KEY) for model in (first, Fitted.load(tmp_path)))
+    a, b = (neurito.log_likelihood(model, VALIDATION, seed=SEED) for model in (first, Fitted.load(tmp_path)))
     np.testing.assert_array_equal(a, b)
 
 
@@ -95,10 +95,10 @@ def test_names_are_checked() -> None:
 )
 def test_data_that_do_not_fit(other: Trials, message: str) -> None:
     with pytest.raises(NeuritoError, match=message):
-        neurito.log_likelihood(built("linear"), other, key=KEY)
+        neurito.log_likelihood(built("linear"), other, seed=SEED)
 
 
 def test_a_session_that_was_not_fitted() -> None:
     strange = replace(TWO, session_names=("a", "c"))
     with pytest.raises(NeuritoError, match=r"sessions \['c'\] were not fitted; known are a, b"):
-        neurito.log_likelihood(built("two sessions"), strange, key=KEY)
+        neurito.log_likelihood(built("two sessions"), strange, seed=SEED)

@@ -39,12 +39,12 @@ def test_every_session_has_its_own_readout(fitted: Run) -> None:
 
 
 def test_sessions_are_known_by_name_not_by_number(fitted: Run) -> None:
-    both = neurito.log_likelihood(fitted, sessions(), key=jax.random.key(0))
+    both = neurito.log_likelihood(fitted, sessions(), seed=0)
     turned = Trials.from_array(
         sessions().main.values, bin_width=0.01, missing="nan", session=[1] * 4 + [0] * 4,
         session_names=["tuesday", "monday"],
     )  # fmt: skip
-    np.testing.assert_array_equal(neurito.log_likelihood(fitted, turned, key=jax.random.key(0)), both)
+    np.testing.assert_array_equal(neurito.log_likelihood(fitted, turned, seed=0), both)
 
 
 def test_one_session_alone(fitted: Run) -> None:

@@ -17,7 +17,7 @@ from neurito.data import Trials
 from neurito.inference import results
 from neurito.models import LowRankRNN
 
-KEY = jax.random.key(0)
+SEED = 0
 
 
 def exact(name: str) -> np.ndarray:
@@ -112,12 +112,12 @@ def test_unread_values_change_no_bit(guide: Any) -> None:
     other = trials.with_head("signal", replace(head, values=np.where(head.read, head.values, noise)))
     equal(neurito.infer(fitted, trials), neurito.infer(fitted, other))
     np.testing.assert_array_equal(
-        neurito.log_likelihood(fitted, trials, key=KEY), neurito.log_likelihood(fitted, other, key=KEY)
+        neurito.log_likelihood(fitted, trials, seed=SEED), neurito.log_likelihood(fitted, other, seed=SEED)
     )
     np.testing.assert_array_equal(
-        results.expected_counts(fitted, trials, key=KEY), results.expected_counts(fitted, other, key=KEY)
+        results.expected_counts(fitted, trials, seed=SEED), results.expected_counts(fitted, other, seed=SEED)
     )
-    train = {"key": KEY, "covered": "train"}
+    train = {"seed": SEED, "covered": "train"}
     assert (
         neurito.log_likelihood(fitted, trials, **train) != neurito.log_likelihood(fitted, other, **train)
     ).any()
@@ -136,7 +136,7 @@ def test_counts_are_given_per_second() -> None:
     counts = Trials.from_array(np.random.default_rng(0).poisson(2.0, (3, 6, 3)), bin_width=0.02)
     fitted = start(LowRankRNN(rank=2, units=4, particles=5, kernels=(3, 1), widths=(4,)), counts)
     result = neurito.infer(fitted, counts)
-    expected = results.expected_counts(fitted, counts, key=jax.random.key(0))
+    expected = results.expected_counts(fitted, counts, seed=0)
     np.testing.assert_allclose(result["rate_mean"], expected / 0.02, rtol=1e-5)
     assert result["rate_mean"].attrs["units"] == "spikes/s"
 
@@ -145,7 +145,7 @@ def test_more_particles_a_tighter_bound() -> None:
     few, many = (
         np.mean(
             [
-                neurito.log_likelihood(known(), TRIALS, key=jax.random.key(i), particles=k).sum()
+                neurito.log_likelihood(known(), TRIALS, seed=i, particles=k).sum()
                 for i in range(20)
             ]
         )
@@ -154,7 +154,7 @@ def test_more_particles_a_tighter_bound() -> None:
     truth = exact("increments").sum()
     assert few < many < truth + 0.2
     assert many == pytest.approx(truth, abs=0.5)
-    per_bin = results.bound_per_bin(known(), TRIALS, key=KEY, particles=100)
+    per_bin = results.bound_per_bin(known(), TRIALS, seed=SEED, particles=100)
     assert per_bin == pytest.approx(truth / VALUES[..., 0].size, abs=0.05)
 
 
@@ -163,8 +163,8 @@ def test_adapted_where_it_can_be() -> None:
     fitted = known(replace(SPEC, adapted=True))
     held = TRIALS.hold_out(channels=[1])
     for covered in ("read", "train"):
-        plain = neurito.log_likelihood(known(), held, key=KEY, covered=covered, particles=400)
-        adapted = neurito.log_likelihood(fitted, held, key=KEY, covered=covered, particles=400)
+        plain = neurito.log_likelihood(known(), held, seed=SEED, covered=covered, particles=400)
+        adapted = neurito.log_likelihood(fitted, held, seed=SEED, covered=covered, particles=400)
         np.testing.assert_allclose(adapted, plain, atol=0.6)
 
 

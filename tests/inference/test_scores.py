@@ -47,7 +47,8 @@ def test_scores_of_spikes(spiking):
     found = evaluate(fitted, test, train)
     assert all(about(name).unit and about(name).meaning for name in found)
     assert set(found) == {
-        "bound", "bound_with_unread", "co_bps", "fp_bps", "coverage_90", "pit_distance", "reconstruction", "reconstruction_copy", "truth_r2",
+        "bound", "bound_with_unread", "co_bps", "fp_bps", "coverage_90", "pit_distance", "reconstruction",
+        "reconstruction_copy", "truth_r2",
         "ess", "ess_low", "hand_r2_from_rates", "hand_r2_from_latents", "generated_rate", "generated_isi_mean",
         "generated_isi_cv", "generated_correlation", "generated_power", "generated_coherence",
     }  # fmt: skip

@@ -130,7 +130,7 @@ class _Job:
         heads = specification.observed(self.layout)
         if validation is not None:
             self.layout.check(validation, heads)
-        seed_model, self.key, self.key_score = jax.random.split(jax.random.key(training.seed), 3)
+        seed_model, self.key, _ = jax.random.split(jax.random.key(training.seed), 3)
         model = specification.build(self.layout, seed_model)
         self.packing = Packing.of(model, specification.fixed)
         vector, rest = self.packing.pack(model)
@@ -312,7 +312,7 @@ class _Job:
         fitted = self.fitted(self.state.vector)
         if self.training.score == "bound":
             return results.bound_per_bin(
-                fitted, self.validation, key=self.key_score, covered="train", mesh=self.mesh
+                fitted, self.validation, seed=self.training.seed, covered="train", mesh=self.mesh
             )
-        expected = results.expected_counts(fitted, self.validation, key=self.key_score, mesh=self.mesh)
+        expected = results.expected_counts(fitted, self.validation, seed=self.training.seed, mesh=self.mesh)
         return float(co_bps(expected, self.validation, self.head))

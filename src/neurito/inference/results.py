@@ -104,7 +104,7 @@ def log_likelihood(
     fitted: Fitted | HasFitted,
     trials: Trials,
     *,
-    key: PRNGKeyArray,
+    seed: int = 0,
     covered: Covered = "read",
     particles: int | None = None,
     mesh: Mesh | None = None,
@@ -114,7 +114,7 @@ def log_likelihood(
     Args:
         fitted: the model, or the run that holds it.
         trials: the recording.
-        key: randomness.
+        seed: of the particles.
         covered: the entries that are read, or (train) those read or scored, of which the guide sees the read ones.
         particles: K; None = as in training.
         mesh: devices.
@@ -132,7 +132,7 @@ def log_likelihood(
             arrays,
             engine.data,
             index,
-            key,
+            jax.random.key(seed),
             static=static,
             inference=inference,
             covered=covered,
@@ -155,13 +155,13 @@ def bound_per_bin(
     fitted: Fitted | HasFitted,
     trials: Trials,
     *,
-    key: PRNGKeyArray,
+    seed: int = 0,
     covered: Covered = "read",
     particles: int | None = None,
     mesh: Mesh | None = None,
 ) -> float:
     """The bound of all trials over their bins, nats per bin."""
-    total = log_likelihood(fitted, trials, key=key, covered=covered, particles=particles, mesh=mesh).sum()
+    total = log_likelihood(fitted, trials, seed=seed, covered=covered, particles=particles, mesh=mesh).sum()
     return float(total / trials.lengths.sum())
 
 
@@ -169,7 +169,7 @@ def expected_counts(
     fitted: Fitted | HasFitted,
     trials: Trials,
     *,
-    key: PRNGKeyArray,
+    seed: int = 0,
     samples: int = 64,
     particles: int | None = None,
     mesh: Mesh | None = None,
@@ -177,7 +177,7 @@ def expected_counts(
     """Posterior mean of every channel given what is read: expected counts per bin, or the signal's unit."""
     engine = _engine(fitted, trials, particles, mesh, samples)
     out = np.zeros(trials.heads[engine.head].values.shape, np.float32)
-    for rows, got in _posteriors(engine, key, samples, ()):
+    for rows, got in _posteriors(engine, jax.random.key(seed), samples, ()):
         out[rows] = got.mean[engine.head]
     return out
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Bool, Float
@@ -131,7 +130,7 @@ def evaluate(
         scores["bound"] = float(found.log_likelihood.sum()) / float(trials.lengths.sum())
         if unread.any():
             scores["bound_with_unread"] = bound_per_bin(
-                fitted, trials, key=jax.random.key(seed), covered="train", **options
+                fitted, trials, seed=seed, covered="train", **options
             )
     if head.kind == "counts":
         scores |= _bits(found.rate_mean.values * trials.dt[..., None], trials, name)

@@ -29,7 +29,8 @@ class Autoencoder(Specification):
             "final_learning_rate": 3e-5,
             "schedule": "cosine",
             "optimiser": "adamw",
-            "clip": 10.0,
+            "weight_decay": 1e-2,
+            "clip": 1.0,
         }
     )
 
