@@ -1,6 +1,7 @@
 """A recurrent encoder: gated recurrent units in one or both directions."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -32,23 +33,84 @@ class Cell(eqx.Module):
         self, x: Float[Array, "trial time in"], exists: Bool[Array, "trial time"] | None, reverse: bool
     ) -> Float[Array, "trial time hidden"]:
         """The hidden state after each bin; it rests where a trial has no bin, so that reverse starts at its own end."""
-        hidden = self.V.shape[0]
-        gates = jnp.swapaxes(x @ self.W + self.b, 0, 1)
-        alive = None if exists is None else jnp.swapaxes(exists, 0, 1)
-
-        def step(h: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
-            gate, here = inputs
-            recurrent = h @ self.V
-            reset, update = jnp.split(jax.nn.sigmoid((gate + recurrent)[:, : 2 * hidden]), 2, -1)
-            candidate = jnp.tanh(gate[:, 2 * hidden :] + reset * (recurrent[:, 2 * hidden :] + self.d))
-            new = candidate + update * (h - candidate)
-            if here is not None:
-                new = jnp.where(here[:, None], new, h)
-            return new, new
-
-        start = jnp.zeros((x.shape[0], hidden), x.dtype)
-        _, states = jax.lax.scan(step, start, (gates, alive), reverse=reverse)
+        alive = None if exists is None else exists.T
+        states = _recur((self.W, self.V, self.b, self.d), jnp.swapaxes(x, 0, 1), alive, reverse)
         return jnp.swapaxes(states, 0, 1)
+
+
+_Weights = tuple[Array, Array, Array, Array]  # W, V, b, d
+_Kept = tuple[_Weights, Array, Array | None, Array]
+
+
+def _gates(
+    gate: Float[Array, "... gates"], recurrent: Float[Array, "... gates"], d: Float[Array, " hidden"]
+) -> tuple[Float[Array, "... hidden"], ...]:
+    """r, u, c, and what r is multiplied by, from W x + b and V h."""
+    reset, update, candidate = jnp.split(gate, 3, -1)
+    from_reset, from_update, inner = jnp.split(recurrent, 3, -1)
+    r, u, inner = jax.nn.sigmoid(reset + from_reset), jax.nn.sigmoid(update + from_update), inner + d
+    return r, u, jnp.tanh(candidate + r * inner), inner
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _recur(
+    weights: _Weights,
+    x: Float[Array, "time trial in"],
+    alive: Bool[Array, "time trial"] | None,
+    reverse: bool,
+) -> Float[Array, "time trial hidden"]:
+    """The hidden state after each bin.
+
+    Its gradient keeps x and the states alone: products of whole recordings, which are quick, give the gates again, and
+    the weights' gradients, which a scan would add up bin by bin.
+    """
+    W, V, b, d = weights
+
+    def step(h: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
+        gate, here = inputs
+        _, u, c, _ = _gates(gate, h @ V, d)
+        new = c + u * (h - c)
+        new = new if here is None else jnp.where(here[:, None], new, h)
+        return new, new
+
+    start = jnp.zeros((x.shape[1], len(V)), x.dtype)
+    return jax.lax.scan(step, start, (x @ W + b, alive), reverse=reverse)[1]
+
+
+def _forward(weights: _Weights, x: Array, alive: Array | None, reverse: bool) -> tuple[Array, _Kept]:
+    states = _recur(weights, x, alive, reverse)
+    return states, (weights, x, alive, states)
+
+
+def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array, None]:
+    (W, V, b, d), x, alive, states = kept
+    rows, hidden = x.reshape(-1, x.shape[-1]), len(V)
+    start = jnp.zeros_like(states[:1])
+    before = jnp.concatenate([states[1:], start] if reverse else [start, states[:-1]])
+    earlier = before.reshape(-1, hidden)
+    gate, recurrent = rows @ W + b, earlier @ V
+
+    def step(slope: Array, inputs: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+        gate, recurrent, h, own, here = inputs
+        whole = slope + own
+        new = whole if here is None else jnp.where(here[:, None], whole, 0)
+        r, u, c, inner = _gates(gate, recurrent, d)
+        candidate = new * (1 - u) * (1 - c * c)
+        first = jnp.concatenate([candidate * inner * r * (1 - r), new * (h - c) * u * (1 - u)], -1)
+        back = jnp.concatenate([first, candidate * r], -1)
+        past = new * u + back @ V.T
+        return past if here is None else jnp.where(here[:, None], past, whole), (back, candidate)
+
+    shape = (*x.shape[:2], 3 * hidden)
+    xs = (gate.reshape(shape), recurrent.reshape(shape), before, slope, alive)
+    _, (back, candidate) = jax.lax.scan(step, start[0], xs, reverse=not reverse)
+    into = jnp.concatenate([back[..., : 2 * hidden], candidate], -1).reshape(-1, 3 * hidden)
+    back = back.reshape(-1, 3 * hidden)
+    own = (rows.T @ into, earlier.T @ back, into.sum(0), back[:, 2 * hidden :].sum(0))
+    return own, (into @ W.T).reshape(x.shape), None
+
+
+_recur.defvjp(_forward, _backward)
 
 
 class GRU(Encoder):

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core.layers import MLP, Linear
 from neurito.core.observations.base import Scene
 from neurito.core.observations.readout import Eta, Readout, affine_map
+
+_ROWS = 2048  # bins, of all particles, that a Transformer looks at together
+_KEEP = jax.checkpoint_policies.save_only_these_names("product")
 
 
 class Perceptron(Readout):
@@ -124,18 +128,44 @@ class Transformer(Readout):
 
     def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
         """See the base class."""
-        offset = self.bias[0] if len(self.bias) == 1 else self.bias[scene.batch.session][:, None, :]
-        context, last = affine_map(scene, self.weight, offset)
+        session = None if len(self.bias) == 1 else scene.batch.session
+        beside = None
+        if self.copy:
+            assert scene.features is not None
+            beside = scene.features[:, :, None]
 
-        def eta(shift: PyTree, z: Float[Array, "trial time particle latent"]) -> Array:
-            x = scene.dynamics.visible(z)
-            if self.copy:
-                assert scene.features is not None
-                beside = scene.features[:, :, None]
+        def some(
+            _: None, chunk: tuple[Array, Array | None, Array | None, Array | None]
+        ) -> tuple[None, Float[Array, "some time particle channel"]]:
+            x, beside, exists, session = chunk
+            if beside is not None:
                 x = jnp.concatenate([x, jnp.broadcast_to(beside, (*x.shape[:-1], beside.shape[-1]))], -1)
-            return last(shift, self.layer(x, scene.batch.exists))
+            return None, self._read(self.layer(x, exists), session)
 
-        return context, eta
+        body = jax.checkpoint(some, policy=_KEEP, prevent_cse=False)
+
+        def eta(_: None, z: Float[Array, "trial time particle latent"]) -> Array:
+            # A few trials at a time, of which the gradient keeps matrix products only: all together take far more
+            # memory, and are slower where they leave the caches.
+            x = scene.dynamics.visible(z)
+            trials, rows = x.shape[0], x.shape[1] * x.shape[2]
+            size = next(n for n in range(max(min(trials, _ROWS // rows), 1), 0, -1) if trials % n == 0)
+            chunks = jax.tree.map(
+                lambda a: a.reshape(trials // size, size, *a.shape[1:]),
+                (x, beside, scene.batch.exists, session),
+            )
+            out = jax.lax.scan(body, None, chunks)[1]
+            return out.reshape(trials, *out.shape[2:])
+
+        return None, eta
+
+    def _read(
+        self, x: Float[Array, "some time particle width"], session: Int[Array, " some"] | None
+    ) -> Float[Array, "some time particle channel"]:
+        """B x + b, of each trial's session."""
+        if session is None:
+            return (x.reshape(-1, x.shape[-1]) @ self.weight[0] + self.bias[0]).reshape(*x.shape[:-1], -1)
+        return jnp.einsum("btpi,bij->btpj", x, self.weight[session]) + self.bias[session][:, None, None]
 
     def layer(
         self, x: Float[Array, "trial time particle in"], exists: Bool[Array, "trial time"] | None
@@ -146,13 +176,15 @@ class Transformer(Readout):
         bins, width = x.shape[1], x.shape[-1]
         if self.positional:
             x = x + _code(bins, width)[:, None].astype(x.dtype)
-        q, k, v = (part.reshape(*part.shape[:-1], self.heads, -1) for part in jnp.split(self.qkv(x), 3, -1))
+        qkv = checkpoint_name(self.qkv(x), "product")
+        q, k, v = (part.reshape(*part.shape[:-1], self.heads, -1) for part in jnp.split(qkv, 3, -1))
         score = jnp.einsum("btphd,bsphd->bphts", q, k) * (width // self.heads) ** -0.5
         if exists is not None:
             score = jnp.where(exists[:, None, None, None], score, -1e9)
         mixed = jnp.einsum("bphts,bsphd->btphd", jax.nn.softmax(score, -1), v)
-        x = self._norm(0, x + self.out(mixed.reshape(x.shape)))
-        return self._norm(1, x + self.outer(jax.nn.relu(self.inner(x))))
+        x = self._norm(0, checkpoint_name(x + self.out(mixed.reshape(x.shape)), "product"))
+        inner = checkpoint_name(self.inner(x), "product")
+        return self._norm(1, checkpoint_name(x + self.outer(jax.nn.relu(inner)), "product"))
 
     def _norm(self, which: int, x: Float[Array, "... width"]) -> Float[Array, "... width"]:
         if self.fixup:
