@@ -27,7 +27,19 @@ if TYPE_CHECKING:
     from neurito.fitting.training import Training
     from neurito.inference.results import forecast, generate, infer, log_likelihood
     from neurito.inference.scores import evaluate
-    from neurito.models import FullRankRNN, LinearDynamics, LowRankRNN, MechanisticSDE, UserSDE
+    from neurito.models import (
+        LFADS,
+        CoupledOscillatorSDE,
+        FullRankRNN,
+        LangevinFlow,
+        LatentODE,
+        LinearDynamics,
+        LinearSDE,
+        LowRankRNN,
+        MechanisticSDE,
+        NeuralSDE,
+        UserSDE,
+    )
     from neurito.models.fitted import Fitted
 
 _HOMES = {
@@ -44,14 +56,27 @@ _HOMES = {
     "neurito.fitting.training": ("Training",),
     "neurito.inference.results": ("forecast", "generate", "infer", "log_likelihood"),
     "neurito.inference.scores": ("evaluate",),
-    "neurito.models": ("FullRankRNN", "LinearDynamics", "LowRankRNN", "MechanisticSDE", "UserSDE"),
+    "neurito.models": (
+        "LFADS",
+        "CoupledOscillatorSDE",
+        "FullRankRNN",
+        "LangevinFlow",
+        "LatentODE",
+        "LinearDynamics",
+        "LinearSDE",
+        "LowRankRNN",
+        "MechanisticSDE",
+        "NeuralSDE",
+        "UserSDE",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "GPFA", "Comparison", "Drift", "FactorAnalysis", "Fitted", "FullRankRNN", "Head", "LinearDynamics",
-    "LowRankRNN", "MeanRate", "MechanisticSDE", "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits",
-    "Training", "Trials", "UserSDE", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
+    "GPFA", "LFADS", "Comparison", "CoupledOscillatorSDE", "Drift", "FactorAnalysis", "Fitted", "FullRankRNN",
+    "Head", "LangevinFlow", "LatentODE", "LinearDynamics", "LinearSDE", "LowRankRNN", "MeanRate",
+    "MechanisticSDE", "NeuralSDE", "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits", "Training",
+    "Trials", "UserSDE", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
     "log_likelihood", "start",
 ]  # fmt: skip
 
