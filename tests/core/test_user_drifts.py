@@ -107,7 +107,7 @@ def test_the_drifts_of_the_field_are_models(
     dynamics = model.dynamics
     assert dynamics.scheme == "splitting"
     np.testing.assert_allclose(dynamics.initial_mean, dynamics.drift.start, rtol=1e-6)
-    unit = {"jansen-rit": 1.0, "hodgkin-huxley": 1e-3}.get(drift, 10 * bin_width)
+    unit = {"jansen-rit": 1.0, "hodgkin-huxley": 1e-3}.get(drift, spec.unit_of_time(bin_width))
     assert dynamics.time_constant == unit
     np.testing.assert_allclose(dynamics.diffusion.sd.value, 0.5 * dynamics.drift.size, rtol=1e-5)
 

@@ -40,7 +40,7 @@ from neurito.models.layout import Layout
 class LatentSDE(Autoencoder):
     """dx = f(t, x, u) dt + g(x) dW, whatever the drift f.
 
-    Time is in units of `time_constant`; where that is 0, in the drift's own unit if it has one, else in ten bins. Noise
+    Time is in units of `time_constant`; where that is 0, in the drift's own unit if it has one, else in two bins. Noise
     and initial state start in units of the drift's typical states.
 
     Attributes:
