@@ -1,12 +1,12 @@
 """Every figure can be drawn of spikes and of signals, says its units, and needs no display."""
 
-import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import xarray as xr
+from tests.plots.reading import drawn
 
 from neurito import Trials, plots
 
@@ -36,17 +36,6 @@ def spikes(kind="counts", **options):
     if kind == "continuous":
         values = [RNG.standard_normal(v.shape) for v in values]
     return Trials.from_array(values, bin_width=0.02, kind=kind, **options)
-
-
-def drawn(figure):
-    """Saves a figure; returns all that is written in it."""
-    image = io.BytesIO()
-    figure.savefig(image, format="png")
-    assert image.getvalue().startswith(b"\x89PNG")
-    words = [figure._supxlabel.get_text()]
-    for axis in figure.axes:
-        words += [axis.get_title(loc="left"), axis.get_title(), axis.get_xlabel(), axis.get_ylabel()]
-    return " ".join(" ".join(words).split())
 
 
 @pytest.mark.parametrize("score", ["bound", "co_bps"])

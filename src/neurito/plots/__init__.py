@@ -2,11 +2,40 @@
 
 Every function returns a Matplotlib Figure with units and a caption, in one style that colour-blind eyes can read
 (the colours of Okabe and Ito); it opens no window and needs no display: ``neurito.plots.rates(...).savefig("a.png")``.
+
+    fit             training, comparison
+    activity        rates, psths, decoded, generated, calibration
+    latents         latents, trajectories
+    dynamics        flow, potential, oscillators
 """
 
+from neurito.plots.behaviour import decoded
+from neurito.plots.calibrated import LEVELS, calibration, predictive_pit
+from neurito.plots.conditions import psths, trajectories
 from neurito.plots.course import training
+from neurito.plots.fields import flow, potential
+from neurito.plots.rhythms import Rhythms, oscillators, rhythms
+from neurito.plots.scores import comparison
 from neurito.plots.signals import rates
 from neurito.plots.simulated import generated
 from neurito.plots.states import aligned, latents
 
-__all__ = ["aligned", "generated", "latents", "rates", "training"]
+__all__ = [
+    "LEVELS",
+    "Rhythms",
+    "aligned",
+    "calibration",
+    "comparison",
+    "decoded",
+    "flow",
+    "generated",
+    "latents",
+    "oscillators",
+    "potential",
+    "predictive_pit",
+    "psths",
+    "rates",
+    "rhythms",
+    "training",
+    "trajectories",
+]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from neurito.core.parameters import resolve
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
 from neurito.evaluation.calibration import coverage
@@ -224,7 +225,7 @@ def flow(run: Run, posterior: Any, input_: np.ndarray | None = None) -> dict[str
     count = len(run.fitted.layout.inputs)
     if input_ is None and count:
         input_ = np.zeros(count)
-    step = map_of(run.fitted.model.dynamics, run.fitted.layout.bin_width, input_)
+    step = map_of(resolve(run.fitted.model.dynamics), run.fitted.layout.bin_width, input_)
     arrows = step(grid) - grid
     return {
         "at": np.round(grid, 5).tolist(),
