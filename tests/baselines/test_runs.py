@@ -8,8 +8,8 @@ from tests.baselines.recording import counts, recording
 
 import neurito
 from neurito import GPFA, FactorAnalysis, MeanRate, NeuritoError, Run, Smoothing, Trials
+from neurito.baselines import kinds, named
 from neurito.data.head import Head
-from neurito.models import kinds, named
 from neurito.models.fitted import Fitted
 
 QUICK = GPFA(latents=2, iterations=5)
@@ -38,7 +38,7 @@ def test_a_run_folder(tmp_path):
     with pytest.raises(NeuritoError, match=r"holds a fit with another options \(sd=0.0, now 0.05\)"):
         neurito.fit(Smoothing(sd=0.05), parts, run=tmp_path / "run")
     assert again.training == run.training
-    with pytest.raises(NeuritoError, match="holds a baseline, smoothing"):
+    with pytest.raises(NeuritoError, match="holds smoothing, which is no model"):
         Fitted.load(tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
     with pytest.raises(NeuritoError, match=r"has no model\.safetensors"):

@@ -64,24 +64,12 @@ class FittedBaseline:
         Raises:
             NeuritoError: a file is missing, damaged or of a newer format, or it holds no baseline.
         """
-        from neurito.models import named
+        from neurito.baselines import BASELINES
 
         words, arrays = model.read(Path(folder))
-        kind = named(words["model"])
-        if not issubclass(kind, Baseline):
+        if words["model"] not in BASELINES:
             raise NeuritoError(
                 f"{folder}: holds {words['model']}, no baseline; read it with neurito.Run.load"
             )
+        kind = BASELINES[words["model"]]
         return cls(model.revive(kind, words["options"]), Layout.from_json(words["layout"]), arrays)
-
-
-def restored(folder: str | os.PathLike[str]) -> "model.Fitted | FittedBaseline":
-    """The fitted model or baseline in a run folder.
-
-    Raises:
-        NeuritoError: a file is missing, damaged or of a newer format.
-    """
-    from neurito.baselines import BASELINES
-
-    words, _ = model.read(Path(folder))
-    return (FittedBaseline if words["model"] in BASELINES else model.Fitted).load(folder)

@@ -116,7 +116,7 @@ def table_of(command: Command, choice: str | None) -> Table:
     for name in command.sections:
         sections.append(_section(name, choice))
         if name == "model":
-            from neurito.models import kinds
+            from neurito.baselines import kinds
 
             others = {o.name: k for k, m in kinds().items() for o in Section.of("", "", m).options}
     return Table(command.name, sections, others)
@@ -124,7 +124,7 @@ def table_of(command: Command, choice: str | None) -> Table:
 
 def _listed(name: str) -> list[str]:
     if name == "model":
-        from neurito.models import kinds
+        from neurito.baselines import kinds
 
         return list(kinds())
     from neurito.cli.files import systems
@@ -147,7 +147,7 @@ def _section(name: str, choice: str | None) -> Section:
 
         return Section.of(name, "which trials train, select and test, and what is read of them", Cutting)
     if name == "model":
-        from neurito.models import named
+        from neurito.baselines import named
 
         kind = named(choice or "")
         found = Section.of(name, f"the model, {choice}", kind)

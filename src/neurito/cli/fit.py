@@ -42,11 +42,11 @@ def fit(
         given: options of the recording, the split, the model and the training.
     """
     from neurito import __version__
+    from neurito.baselines import named
     from neurito.cli.recording import Cutting, Recorded, read
     from neurito.fitting.trainer import fit as fit_
     from neurito.fitting.training import Training
     from neurito.inference.scores import evaluate
-    from neurito.models import named
 
     if not data:
         raise NeuritoError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from neurito.baselines.fitted import FittedBaseline, restored
+from neurito.baselines import FittedBaseline, restored
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
 from neurito.fitting.training import Training

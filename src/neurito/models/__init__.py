@@ -1,7 +1,5 @@
 """Named models: thin assemblies of dynamics, observations and guides with good defaults."""
 
-from typing import Any
-
 from neurito.errors import NeuritoError, nearest
 from neurito.models.langevin_flow import LangevinFlow, ReleasedLangevinFlow
 from neurito.models.latent_sde import CoupledOscillatorSDE, LatentODE, LinearSDE, MechanisticSDE, NeuralSDE
@@ -30,23 +28,15 @@ MODELS: dict[str, type[Specification]] = {
 }
 
 
-def kinds() -> dict[str, type[Any]]:
-    """Every class that can be fitted by its name: the models, then the baselines."""
-    from neurito.baselines import BASELINES  # which stand on what is here
-
-    return {**MODELS, **BASELINES}
-
-
-def named(name: str) -> type[Any]:
-    """The class of the model or baseline of that name.
+def named(name: str) -> type[Specification]:
+    """The model class of that name.
 
     Raises:
         NeuritoError: there is none.
     """
-    known = kinds()
-    if name not in known:
-        raise NeuritoError(f"model {name!r}: {nearest(name, known)}")
-    return known[name]
+    if name not in MODELS:
+        raise NeuritoError(f"model {name!r}: {nearest(name, MODELS)}")
+    return MODELS[name]
 
 
 __all__ = [
@@ -65,6 +55,5 @@ __all__ = [
     "ReleasedLangevinFlow",
     "Specification",
     "UserSDE",
-    "kinds",
     "named",
 ]

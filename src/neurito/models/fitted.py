@@ -17,7 +17,7 @@ from neurito.core.parameters import name, parameters
 from neurito.core.scan import Model
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
-from neurito.models import Layout, Specification, named
+from neurito.models import MODELS, Layout, Specification
 
 FORMAT = 2  # 1: one observed head, called `head`
 
@@ -59,9 +59,12 @@ class Fitted:
         """
         folder = Path(folder)
         words, arrays = read(folder)
-        if not issubclass(named(words["model"]), Specification):
-            raise NeuritoError(f"{folder}: holds a baseline, {words['model']}; read it with neurito.Run.load")
-        specification = revive(named(words["model"]), words["options"])
+        if words["model"] not in MODELS:
+            raise NeuritoError(
+                f"{folder}: holds {words['model']}, which is no model of this version: a baseline is read with "
+                "neurito.Run.load"
+            )
+        specification = revive(MODELS[words["model"]], words["options"])
         layout = Layout.from_json(words["layout"])
         runtime.start()  # before a key is made
         skeleton = specification.build(layout, jax.random.key(0))
