@@ -11,6 +11,7 @@ from neurito.baselines import FittedBaseline, restored
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
 from neurito.fitting.training import Training
+from neurito.models import describing
 from neurito.models.fitted import Fitted
 
 
@@ -62,6 +63,9 @@ class Run:
         last = self.history[-1] if self.history else {}
         steps = f"{last.get('step', 0):.0f} steps"
         return f"Run({self.fitted.specification.name}, {steps}, folder={str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        return describing.run(self)
 
 
 def configuration(fitted_or_spec: Any, training: Training) -> dict[str, Any]:

@@ -41,6 +41,9 @@ class Fitted:
         """Every parameter by name, as the value it stands for."""
         return parameters(self.model)
 
+    def _repr_html_(self) -> str:
+        return describing.fitted(self)
+
     def save(self, folder: str | os.PathLike[str], **provenance: Any) -> None:
         """Writes model.safetensors and model.json into a folder that exists."""
         arrays = {
