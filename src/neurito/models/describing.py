@@ -10,7 +10,7 @@ import numpy as np
 
 
 def specification(words: Any) -> str:
-    """A model in words: what it is, and the options that are not its defaults, as HTML."""
+    """A model in words: what it is, and the options that say which, as HTML."""
     return _table(words.name, _first(type(words)), _options(words))
 
 
@@ -29,7 +29,7 @@ def run(of: Any) -> str:
             ("fit", f"{last['step']:.0f} steps in {last.get('seconds', 0):.0f} s, seed {of.training.seed}")
         )
     scores = np.array([row.get("score", np.nan) for row in history], float)
-    if np.isfinite(scores).any():
+    if np.isfinite(scores).any() and hasattr(of.fitted, "model"):
         best = int(np.nanargmax(scores))
         rows.append((f"best {of.training.score}", f"{scores[best]:.4g} at step {history[best]['step']:.0f}"))
     rows.append(("folder", str(of.folder or "not saved")))
@@ -62,11 +62,11 @@ def _facts(model: Any) -> Iterable[tuple[str, str]]:
 
 
 def _options(words: Any) -> list[tuple[str, str]]:
-    """Options that differ from their defaults."""
-    found = []
+    """Options that are the model's own, and others that differ from their defaults."""
+    found, own = [], inspect.get_annotations(type(words))
     for field in fields(words):
         value = getattr(words, field.name)
-        if field.default is MISSING or value != field.default:
+        if field.name in own or field.default is MISSING or value != field.default:
             found.append((field.name, str(value)))
     return found
 

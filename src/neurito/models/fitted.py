@@ -17,7 +17,7 @@ from neurito.core.parameters import name, parameters
 from neurito.core.scan import Model
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
-from neurito.models import MODELS, Layout, Specification
+from neurito.models import MODELS, Layout, Specification, describing
 
 FORMAT = 2  # 1: one observed head, called `head`
 

@@ -33,6 +33,7 @@ from neurito.core.observations.links import LINKS, inverse
 from neurito.core.resampling import Scheme
 from neurito.core.scan import Inference, Model, Objective
 from neurito.errors import NeuritoError, nearest
+from neurito.models import describing
 from neurito.models.layout import Layout
 
 Form = Literal["scalar", "diagonal", "full"]
@@ -149,6 +150,9 @@ class Specification(abc.ABC):
             if any(isinstance(x, int) and not isinstance(x, bool) and x < least for x in numbers):
                 raise NeuritoError(f"{field.name}={value}: at least {least} is needed")
         self.dropout()
+
+    def _repr_html_(self) -> str:
+        return describing.specification(self)
 
     @abc.abstractmethod
     def dynamics(self, layout: Layout, key: PRNGKeyArray) -> Dynamics:
