@@ -2,9 +2,9 @@
 
     python langevin_sides.py released|neurito
 
-Nothing of the released code is here: its checkout (NEURITO_LANGEVIN_REFERENCE) is imported, and what is timed is its own
-training step, backward pass and optimiser, as its own training script sets them up. A parent sends lines on stdin and
-reads one line of JSON for each on stdout, so that it can measure something else in between:
+Nothing of the released code is here: its checkout (NEURITO_LANGEVIN_REFERENCE) is imported, and what is timed is its
+own training step, backward pass and optimiser, as its own training script sets them up. A parent sends lines on stdin
+and reads one line of JSON for each on stdout, so that it can measure something else in between:
 
     build maze-20      data, model and optimiser, one untimed step          {"case": "maze-20"}
     time maze-20 3     three gradient steps        {"seconds": 8.4, "cpu": 16.5, "peak": 1.9e9}
@@ -163,7 +163,7 @@ def neurito(case: Case) -> Timer:
             schedule=schedule,
             progress=False,
         )
-        stamps = clock[1 : steps + 1] + [(time.perf_counter(), time.process_time())]
+        stamps = [*clock[1:steps + 1], (time.perf_counter(), time.process_time())]
         return stamps[-1][0] - stamps[0][0], stamps[-1][1] - stamps[0][1]
 
     timer(1)

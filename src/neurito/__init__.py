@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from neurito.ablation import ablate
     from neurito.baselines import GPFA, FactorAnalysis, MeanRate, Smoothing
     from neurito.compare import Comparison
     from neurito.core.drifts import Drift
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from neurito.models.fitted import Fitted
 
 _HOMES = {
+    "neurito.ablation": ("ablate",),
     "neurito.baselines": ("GPFA", "FactorAnalysis", "MeanRate", "Smoothing"),
     "neurito.compare": ("Comparison",),
     "neurito.core.drifts": ("Drift",),
@@ -76,7 +78,7 @@ __all__ = [
     "GPFA", "LFADS", "Comparison", "CoupledOscillatorSDE", "Drift", "FactorAnalysis", "Fitted", "FullRankRNN",
     "Head", "LangevinFlow", "LatentODE", "LinearDynamics", "LinearSDE", "LowRankRNN", "MeanRate",
     "MechanisticSDE", "NeuralSDE", "NeuritoError", "NeuritoWarning", "Run", "Smoothing", "Splits", "Training",
-    "Trials", "UserSDE", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
+    "Trials", "UserSDE", "ablate", "describe", "evaluate", "fit", "forecast", "generate", "infer", "load",
     "log_likelihood", "start",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The command line: fit, evaluate, infer, forecast, generate, compare, plot, report, fixed-points, simulate, info."""
+"""The command line: fit, evaluate, infer, forecast, generate, compare, ablate, plot, report, and more."""
 
 import os
 import sys
@@ -30,6 +30,12 @@ COMMANDS = {
         ),
         Command("generate", "neurito.cli.posterior:generate", "simulates a fitted model", ("data",)),
         Command("compare", "neurito.cli.compare:compare", "puts runs side by side, best first", ("data",)),
+        Command(
+            "ablate",
+            "neurito.cli.ablate:ablate",
+            "how much of a run's score its latent dynamics carry",
+            ("data",),
+        ),
         Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
         Command("report", "neurito.cli.report:report", "a run as one interactive page", ("data",)),
         Command(
@@ -37,7 +43,9 @@ COMMANDS = {
             "neurito.cli.fixed_points:fixed_points",
             "all fixed points and cycles of a fitted network, with a certificate",
         ),
-        Command("data", "neurito.cli.datasets:data", "lists and fetches recordings, cuts sets of the benchmark"),
+        Command(
+            "data", "neurito.cli.datasets:data", "lists and fetches recordings, cuts sets of the benchmark"
+        ),
         Command(
             "benchmark",
             "neurito.cli.benchmark:benchmark",

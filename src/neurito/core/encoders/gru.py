@@ -90,7 +90,9 @@ def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array
     earlier = before.reshape(-1, hidden)
     gate, recurrent = rows @ W + b, earlier @ V
 
-    def step(slope: Array, inputs: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array]]:
+    def step(
+        slope: Array, inputs: tuple[Array, Array, Array, Array, Array | None]
+    ) -> tuple[Array, tuple[Array, Array]]:
         gate, recurrent, h, own, here = inputs
         whole = slope + own
         new = whole if here is None else jnp.where(here[:, None], whole, 0)
