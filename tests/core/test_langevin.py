@@ -70,7 +70,7 @@ def walk(dynamics: Langevin, z: jax.Array, eps: jax.Array) -> tuple[jax.Array, j
         return z, z
 
     path = jax.lax.scan(body, z, eps)[1]
-    return path, dynamics.visible(path)
+    return path, dynamics.visible(path, at())
 
 
 def matrices(dynamics: Langevin) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -82,7 +82,7 @@ def matrices(dynamics: Langevin) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @eqx.filter_jit
 def _matrices(dynamics: Langevin) -> tuple[jax.Array, jax.Array, jax.Array]:
     basis = jnp.eye(dynamics.latent_dim)
-    return dynamics.affine(basis, at())[0], dynamics.scale(at()).dense(), dynamics.visible(basis)
+    return dynamics.affine(basis, at())[0], dynamics.scale(at()).dense(), dynamics.visible(basis, at())
 
 
 @eqx.filter_jit
@@ -307,3 +307,26 @@ def test_kernels_can_move_where_they_do_not_start_at_zero(frozen: bool, size: tu
     z = jnp.asarray(np.random.default_rng(0).normal(size=8))
     gradient = eqx.filter_jit(eqx.filter_grad(lambda p: p.energy(z)))(potential)
     assert size[0] < float(jnp.abs(gradient.kernel).max()) < size[1]
+
+
+@pytest.mark.parametrize("regular", [True, False])
+def test_at_rest_under_an_input_the_decoded_velocity_is_zero(regular: bool) -> None:
+    """U = z^2 / 2 and B u = 1: z rests at 1; the half kick that decoders see takes the input in, whatever the width."""
+    start = Langevin(
+        Harmonic([1.0]),
+        1,
+        Covariance("diagonal", 2),
+        bin_width=0.1,
+        regular=regular,
+        time_constant=0.25,
+        substeps=2,
+        input_dim=1,
+        key=jax.random.key(0),
+    )
+    dynamics = eqx.tree_at(lambda d: d.B, start, jnp.ones((1, 1)))
+    step = at(0.1, jnp.ones(1))
+    rest = jnp.asarray([1.0, 0.0])
+    np.testing.assert_allclose(np.ravel(dynamics.affine(rest, step)[0]), rest, atol=1e-12)
+    np.testing.assert_allclose(np.ravel(dynamics.visible(rest, step)), rest, atol=1e-12)
+    moved = dynamics.visible(jnp.zeros(2), step)
+    np.testing.assert_allclose(np.ravel(moved), [0.0, 0.5 * 0.1 / 2 / 0.25], atol=1e-12)

@@ -74,8 +74,8 @@ class Dynamics(eqx.Module):
         """What a control sees of the drive (here: all of it)."""
         return drive
 
-    def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
-        """What decoders see of a state (here: the state itself)."""
+    def visible(self, z: Float[Array, "... latent"], step: Step) -> Float[Array, "... visible"]:
+        """What decoders see of a state in the bin `step` (here: the state itself)."""
         return z
 
     @property

@@ -61,7 +61,7 @@ class GatedGenerator(Dynamics):
         """Dimension of g."""
         return self.units
 
-    def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
+    def visible(self, z: Float[Array, "... latent"], step: Step) -> Float[Array, "... visible"]:
         """G."""
         return z[..., : self.units]
 

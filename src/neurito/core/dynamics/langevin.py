@@ -128,11 +128,11 @@ class Langevin(Dynamics):
             blocks = blocks[..., 0, :]
         return Stacked(blocks[..., None] * jnp.ones(self.noise_dim, blocks.dtype))
 
-    def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
+    def visible(self, z: Float[Array, "... latent"], step: Step) -> Float[Array, "... visible"]:
         """(z, v + h F(z, v) / 2), the synchronised velocity."""
         position, v = jnp.split(z, 2, -1)
-        h = self.bin_width / self.substeps / self.time_constant.value
-        return jnp.concatenate([position, v + 0.5 * h * self.force(position, v)], -1)
+        h = self._h(eqx.tree_at(lambda s: s.dt, step, step.dt / self.substeps))
+        return jnp.concatenate([position, v + 0.5 * h * self.force(position, v, step.u)], -1)
 
     def _h(self, step: Step) -> Float[Array, "..."]:
         """The length of a step in units of tau; a scalar where bins are regular."""

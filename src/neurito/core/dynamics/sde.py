@@ -166,7 +166,7 @@ class SDE(Dynamics):
         """As the drift says."""
         return self.drift.decoded
 
-    def visible(self, z: Float[Array, "... latent"]) -> Float[Array, "... visible"]:
+    def visible(self, z: Float[Array, "... latent"], step: Step) -> Float[Array, "... visible"]:
         """What the drift shows."""
         return self.drift.visible(z)
 

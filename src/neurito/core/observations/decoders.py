@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core.layers import MLP, Linear
 from neurito.core.observations.base import Scene
-from neurito.core.observations.readout import Eta, Readout, affine_map
+from neurito.core.observations.readout import Eta, Readout, affine_map, view
 
 _ROWS = 2048  # bins, of all particles, that a Transformer looks at together
 _KEEP = jax.checkpoint_policies.save_only_these_names("product")
@@ -52,8 +52,9 @@ class Perceptron(Readout):
     def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
         """See the base class."""
         offset = self.bias[0] if len(self.bias) == 1 else self.bias[scene.batch.session][:, None, :]
-        context, last = affine_map(scene, self.weight, offset)
-        return context, lambda shift, z: last(shift, jax.nn.relu(self.hidden(scene.dynamics.visible(z))))
+        shift, last = affine_map(scene, self.weight, offset)
+        bins, seen = view(scene)
+        return (shift, bins), lambda bin_, z: last(bin_[0], jax.nn.relu(self.hidden(seen(bin_[1], z))))
 
 
 class Transformer(Readout):
@@ -144,10 +145,12 @@ class Transformer(Readout):
 
         body = jax.checkpoint(some, policy=_KEEP, prevent_cse=False)
 
-        def eta(_: None, z: Float[Array, "trial time particle latent"]) -> Array:
+        bins, seen = view(scene)
+
+        def eta(bins: PyTree, z: Float[Array, "trial time particle latent"]) -> Array:
             # A few trials at a time, of which the gradient keeps matrix products only: all together take far more
             # memory, and are slower where they leave the caches.
-            x = scene.dynamics.visible(z)
+            x = seen(bins, z)
             trials, rows = x.shape[0], x.shape[1] * x.shape[2]
             size = next(n for n in range(max(min(trials, _ROWS // rows), 1), 0, -1) if trials % n == 0)
             chunks = jax.tree.map(
@@ -157,7 +160,7 @@ class Transformer(Readout):
             out = jax.lax.scan(body, None, chunks)[1]
             return out.reshape(trials, *out.shape[2:])
 
-        return None, eta
+        return bins, eta
 
     def _read(
         self, x: Float[Array, "some time particle width"], session: Int[Array, " some"] | None

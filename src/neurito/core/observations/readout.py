@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from neurito.core.dynamics.base import Dynamics
+from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.observations.base import Scene
 from neurito.errors import NeuritoError
 
@@ -64,6 +64,25 @@ def affine_map(scene: Scene, weight: Float[Array, "session in out"], offset: Arr
     return per_bin, eta
 
 
+View = Callable[
+    [Step | None, Float[Array, "trial ... particle latent"]], Float[Array, "trial ... particle visible"]
+]
+
+
+def view(scene: Scene) -> tuple[Step | None, View]:
+    """What decoders see of a state, as a per-bin context and a function of it; the state itself needs none."""
+    dynamics, batch = scene.dynamics, scene.batch
+    if not dynamics.decoded:
+        return None, lambda context, z: z
+
+    def seen(bin_: Step | None, z: Array) -> Array:
+        assert bin_ is not None
+        u = None if bin_.u is None else bin_.u[..., None, :]
+        return dynamics.visible(z, Step(bin_.t[..., None], bin_.dt[..., None], u))
+
+    return Step(jnp.cumsum(batch.dt, 1) - batch.dt, batch.dt, scene.drive), seen
+
+
 class Affine(Readout):
     """eta = B'z + b, one B and b per recording session; z is what decoders see of the state.
 
@@ -90,8 +109,9 @@ class Affine(Readout):
 
     def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
         """See the base class."""
-        context, eta = affine_map(scene, self.weight, self.offset(scene))
-        return context, lambda shift, z: eta(shift, scene.dynamics.visible(z))
+        shift, eta = affine_map(scene, self.weight, self.offset(scene))
+        bins, seen = view(scene)
+        return (shift, bins), lambda bin_, z: eta(bin_[0], seen(bin_[1], z))
 
     def linear(self, scene: Scene) -> LinearMap | None:
         """B and b, where decoders see z itself."""
