@@ -124,7 +124,8 @@ def trajectories(
     rows = min(count, 4)
     with mpl.rc_context(STYLE):
         figure = blank(7.5, max(2.8, 0.8 * rows + 1))
-        grid = figure.add_gridspec(rows, 1 + (len(chosen) > 1) + (len(chosen) > 2))
+        columns = 1 + (len(chosen) > 1) + (len(chosen) > 2)
+        grid = figure.add_gridspec(rows, columns, width_ratios=(1, 1, 1.25)[:columns])
         lines = [figure.add_subplot(grid[i, 0]) for i in range(rows)]
         plane = figure.add_subplot(grid[:, 1]) if len(chosen) > 1 else None
         space: Any = figure.add_subplot(grid[:, 2], projection="3d") if len(chosen) > 2 else None

@@ -230,7 +230,7 @@ def _paragraph(text: str) -> str:
     """A paragraph of a docstring; one with equations is set as such."""
     if "\n    " in f"\n{text}":
         return f'<pre class="equation">{model.typeset(text)}</pre>'
-    kind = ' class="equation"' if " = " in text and len(text) < 200 else ""
+    kind = ' class="equation"' if (" = " in text or " ~ " in text) and len(text) < 200 else ""
     return f"<p{kind}>{model.typeset(text)}</p>"
 
 

@@ -23,7 +23,7 @@ from neurito.report.thinning import conditions, packed
 
 QUANTILES = tuple(sorted({0.025, 0.975, *LEVELS}))
 """Of the rates: a 95 % band, and even ones for calibration."""
-SIMULATED = 60
+SIMULATED = 40
 """Most channels whose simulations are compared with the data."""
 
 

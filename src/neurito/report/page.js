@@ -246,7 +246,7 @@
     path(state.trial, true);
     const titles = keys.map((k) => (k === "none" ? "" : axisName(k)));
     const scene = { xaxis: axis(titles[0]), yaxis: axis(titles[1]), zaxis: axis(titles[2]), aspectmode: "cube",
-      camera: $("plot-space").layout?.scene?.camera ?? { eye: { x: 1.25, y: 1.15, z: 0.75 } } };
+      camera: $("plot-space").layout?.scene?.camera ?? { eye: { x: 1.4, y: 1.3, z: 0.8 } } };
     draw("plot-space", traces, deep
       ? { scene, margin: { l: 0, r: 0, t: 30, b: 0 } }
       : { xaxis: axis(titles[0]), yaxis: axis(titles[1]), hovermode: "closest" });
@@ -323,7 +323,7 @@
       .filter(([key]) => found[key].some((v) => v !== null));
     const stacked = narrow();
     parts.forEach(([key, title], i) => {
-      const id = i ? String(i + 1) : "", y = found[key], n = parts.length, gap = 0.05;
+      const id = i ? String(i + 1) : "", y = found[key], n = parts.length, gap = 0.065;
       traces.push({ x: found.step, y, mode: marker, name: title, xaxis: "x" + id, yaxis: "y" + id, showlegend: false,
         line: { color: colour("model"), width: 2 }, hovertemplate: "step %{x}: %{y:.5g}<extra></extra>" });
       const sorted = finite(y.map((v) => (v === null ? NaN : v))).sort((a, b) => a - b);
