@@ -1,4 +1,4 @@
-"""What the dynamics of the Lorenz fits are worth: `neurito.ablate` on runs of latent_models.py, written to docs/results.md.
+"""What the dynamics of the Lorenz fits are worth: `neurito ablate` on runs of latent_models.py, for docs/results.md.
 
 python benchmarks/ablations.py [MODEL ...] [--seeds 0]
 """
