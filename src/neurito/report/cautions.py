@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from neurito.compare import IDEAL, LOWER
 from neurito.data.trials import Trials
 
+RISING = 0.02
+"""Share of a score's rise that may fall to the last tenth of a fit."""
 FEW_SPIKES, FEW_TRIALS = 100, 20
 """Spikes of a neuron, trials of a part, below which estimates are poor."""
 
@@ -72,12 +75,12 @@ def of_fit(history: Sequence[Mapping[str, Any]], score: str) -> Iterator[Caution
     if np.isfinite(values).any():
         best = step[int(np.nanargmax(values))]
         share = (best - step[0]) / max(step[-1] - step[0], 1)
-        if best == step[-1] or share > 0.97:
+        if share > 0.9 and _rise(values, step) > RISING:
             yield Caution(
                 "warning",
                 "Not converged",
-                f"The best {score} on validation trials was at the end of the fit (step {best:.0f} of {step[-1]:.0f}): "
-                "it was probably still rising. Fit for more epochs.",
+                f"The {score} on validation trials still rose in the last tenth of the fit (best at step {best:.0f} of "
+                f"{step[-1]:.0f}). Fit for more epochs.",
             )
         elif share < 0.2:
             yield Caution(
@@ -86,15 +89,12 @@ def of_fit(history: Sequence[Mapping[str, Any]], score: str) -> Iterator[Caution
                 f"The best {score} on validation trials was at step {best:.0f} of {step[-1]:.0f}; from there on the "
                 "model fitted the training trials more closely than the rest. A smaller model may do as well.",
             )
-    elif np.isfinite(bound).all() and len(bound) >= 10:
-        tenth = len(bound) // 10
-        last, before = bound[-tenth:].mean(), bound[-2 * tenth : -tenth].mean()
-        if last - before > 0.02 * (bound.max() - np.median(bound[:tenth])):
-            yield Caution(
-                "warning",
-                "Not converged",
-                "The bound on training trials was still rising at the end of the fit. Fit for more epochs.",
-            )
+    elif np.isfinite(bound).all() and len(bound) >= 10 and _rise(bound, step) > RISING:
+        yield Caution(
+            "warning",
+            "Not converged",
+            "The bound on training trials was still rising at the end of the fit. Fit for more epochs.",
+        )
     if not np.isfinite(values).any():
         yield Caution(
             "note",
@@ -214,6 +214,14 @@ def always(latents: bool, part: str, beside: bool) -> Iterator[Caution]:
             "Fit a baseline to the same trials (neurito fit DATA --model smoothing, --model gpfa), then "
             "neurito report RUN --beside BASELINE.",
         )
+
+
+def _rise(values: Float[np.ndarray, " step"], step: Float[np.ndarray, " step"]) -> float:
+    """What was gained in the last tenth of a fit, as a share of what was gained since the first tenth."""
+    values, step = values[np.isfinite(values)], step[np.isfinite(values)]
+    early, late = (step <= step[0] + share * (step[-1] - step[0]) for share in (0.1, 0.9))
+    best, first, before = (float(values[rows].max()) for rows in (slice(None), early, late))
+    return (best - before) / max(best - first, 1e-12)
 
 
 def _many(count: int, what: str) -> str:

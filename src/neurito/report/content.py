@@ -151,7 +151,7 @@ def _lead(run: Run, trials: Trials, part: str) -> str:
 
     facts = [("Model", sentence(run.fitted)), ("Shown", f"the {part} part of the recording")]
     facts += [
-        (name.strip().capitalize(), value.strip())
+        (name if name in {*trials.heads, *trials.metadata} else name.capitalize(), value.strip())
         for name, value in (line.split(maxsplit=1) for line in trials.summary().splitlines())
     ]
     if run.history and "seconds" in run.history[-1]:

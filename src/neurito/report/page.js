@@ -195,17 +195,22 @@
       }));
     const greys = dark ? [[0, "#14171b"], [1, "#ffffff"]] : [[0, "#ffffff"], [1, "#000000"]];
     const scale = signal.counts ? "Viridis" : [[0, "#2166ac"], [0.5, dark ? "#14171b" : "#f7f7f7"], [1, "#b2182b"]];
-    const limits = signal.counts ? {} : { zmin: -2.5, zmax: 2.5 };
+    /** Limits of a map; a few large values leave the others visible. */
+    const limits = (z) => {
+      if (!signal.counts) return { zmin: -2.5, zmax: 2.5 };
+      const sorted = finite(z.flat()).sort((a, b) => a - b);
+      return { zmin: 0, zmax: sorted[Math.floor(0.995 * (sorted.length - 1))] || 1 };
+    };
     const bar = (title, y) => ({ title: { text: title, side: "right" }, len: 0.46, y, thickness: 10, tickfont: { size: 10 } });
     const map = (z, xy, title, y, colours, what) => ({ type: "heatmap", x, y: every, z, xaxis: "x", yaxis: xy, colorscale: colours,
-      ...limits, text: names.map((n) => x.map(() => n)), colorbar: bar(title, y), name: "",
+      ...limits(z), text: names.map((n) => x.map(() => n)), colorbar: bar(title, y), name: "",
       hovertemplate: `%{text}<br>%{x:.3f} s<br>${what}: %{z:.3g}<extra></extra>` });
     const unit = signal.counts ? "spikes/s" : "z-score";
     const ticks = { tickvals: [every[0], every[every.length - 1]], ticktext: [plain(signal.channels[0]), plain(signal.channels[every.length - 1])] };
     draw("plot-all", [
       map(seen, "y2", signal.counts ? "spikes in a bin" : "z-score", 0.77, signal.counts ? greys : scale, "recorded"),
       map(mean, "y", unit, 0.23, scale, "inferred"),
-    ], { xaxis: axis("time in the trial (s)", { anchor: "y" }), margin: { l: 60, r: 10, t: 12, b: 48 },
+    ], { xaxis: axis("time in the trial (s)", { anchor: "y" }), margin: { l: 60, r: 10, t: narrow() ? 12 : 36, b: 48 },
       yaxis: axis("inferred", { domain: [0, 0.47], ...ticks }), yaxis2: axis("recorded", { domain: [0.53, 1], ...ticks }) });
     $("words-all").textContent = `${signal.name}, all ${every.length} shown, ${label(trial)}. Above: ` +
       (signal.counts ? "spikes in every bin" : "the signal, z-scored per channel") + ". Below: posterior mean" +
@@ -246,7 +251,7 @@
     path(state.trial, true);
     const titles = keys.map((k) => (k === "none" ? "" : axisName(k)));
     const scene = { xaxis: axis(titles[0]), yaxis: axis(titles[1]), zaxis: axis(titles[2]), aspectmode: "cube",
-      camera: $("plot-space").layout?.scene?.camera ?? { eye: { x: 1.4, y: 1.3, z: 0.8 } } };
+      camera: $("plot-space").layout?.scene?.camera ?? { eye: narrow() ? { x: 1.75, y: 1.6, z: 1 } : { x: 1.4, y: 1.3, z: 0.8 } } };
     draw("plot-space", traces, deep
       ? { scene, margin: { l: 0, r: 0, t: 30, b: 0 } }
       : { xaxis: axis(titles[0]), yaxis: axis(titles[1]), hovermode: "closest" });
