@@ -135,7 +135,7 @@ MODELS: dict[str, Any] = {
 }
 WEIGHTS = (0.1, 0.3)
 for weight in WEIGHTS:
-    for name in ("langevin-flow", "neural-sde", "co-sde"):
+    for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde"):
         MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
 
 TRAINING: dict[str, dict[str, Any]] = {
