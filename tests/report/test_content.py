@@ -15,7 +15,7 @@ from neurito.inference.scores import SCORES
 from neurito.models import LangevinFlow, Layout, LinearDynamics, named
 from neurito.models.fitted import Fitted
 from neurito.report import cautions, page
-from neurito.report.model import parts, summary, typeset
+from neurito.report.model import parts, physical, summary, typeset
 from neurito.report.thinning import ENTRIES, packed, thinned
 
 RNG = np.random.default_rng(0)
@@ -215,6 +215,34 @@ def test_models_are_put_in_words(name):
     listed = {f"{value}" for part in found for value, _, _ in part.values}
     assert len(listed) > 3
     assert sum(len(part.values) for part in found) == sum(x.size > 0 for x in run.parameters.values())
+
+
+def test_times_and_frequencies():
+    trials = Trials.from_array(RNG.poisson(0.5, (4, 20, 6)), bin_width=0.02)
+    rows = {
+        name: value for name, _, value in physical(started(named("linear")(latents=2), trials).fitted).values
+    }
+    assert float(rows["growth rates (1/s), negative: decay"].split(",")[0]) == pytest.approx(
+        np.log(0.95) / 0.02, 1e-3
+    )
+    rows = {
+        name: value for name, _, value in physical(started(named("low-rank-rnn")(), trials).fitted).values
+    }
+    assert float(rows["time constant of decay a (s)"]) == pytest.approx(-0.02 / np.log(0.9), 1e-3)
+
+
+def test_signals_of_an_unsaved_run():
+    trials = Trials.from_array(
+        RNG.standard_normal((1, 40, 3)), bin_width=0.01, unit="µV", names=["Cz", "ä", "<i>"]
+    )
+    text = page(started(named("co-sde")(oscillators=1, hidden=4, control=4, context=4), trials), trials)
+    found = numbers(text)
+    assert found["signals"][0]["unit"] == "µV"
+    assert found["signals"][0]["channels"] == ["Cz", "ä", "<i>"]
+    assert found["simulated"]["unit"] == "µV²/Hz"
+    assert found["latents"]["names"] == ["x 1", "y 1"]
+    assert "frequencies (Hz)" in text
+    assert "The run is not saved" in text
 
 
 def test_equations_and_numbers():

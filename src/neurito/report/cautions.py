@@ -30,14 +30,14 @@ def of_data(trials: Trials, head: str, part: str) -> Iterator[Caution]:
     Args:
         trials: the part of the recording that is shown, all of it.
         head: the signal that the model observes first.
-        part: its name.
+        part: what it is called, in words.
     """
     signal = trials.head(head)
     if trials.n_trials < FEW_TRIALS and trials.lengths.sum() < 10_000:
         yield Caution(
             "note",
             "Few trials",
-            f"The {part} part has {_many(trials.n_trials, 'trial')}: scores on it are uncertain; more trials, or "
+            f"Scores on {_many(trials.n_trials, 'trial')} ({part} of the recording) are uncertain; more trials, or "
             "several splits (--split-seed), would show by how much.",
         )
     if signal.kind != "counts":
@@ -48,13 +48,13 @@ def of_data(trials: Trials, head: str, part: str) -> Iterator[Caution]:
         yield Caution(
             "warning",
             "Silent neurons",
-            f"{_many(silent, 'neuron')} of {len(total)} did not fire in the {part} part; nothing can be said of them.",
+            f"{_many(silent, 'neuron')} of {len(total)} did not fire in {part}; nothing can be said of them.",
         )
     if few:
         yield Caution(
             "warning",
             "Few spikes",
-            f"{_many(few, 'neuron')} of {len(total)} fired fewer than {FEW_SPIKES} times in the {part} part: inferred "
+            f"{_many(few, 'neuron')} of {len(total)} fired fewer than {FEW_SPIKES} times in {part}: inferred "
             "rates of these rest on the others, and their scores are noise.",
         )
 

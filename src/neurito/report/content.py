@@ -74,7 +74,7 @@ def page(
     said = [
         *_of_scores(run, own, rivals, leading, part, stored, trials),
         *cautions.of_fit(run.history if isinstance(fitted, Fitted) else [], run.training.score),
-        *cautions.of_data(trials, main, part),
+        *cautions.of_data(trials, main, _called(part)),
         *cautions.always(states is not None, part, len(rivals) > 0),
     ]
     name = shown(folder) if folder else fitted.specification.name
@@ -88,6 +88,10 @@ def page(
         model=_model(run),
         provenance=_provenance(run, trials, part),
     )
+
+
+def _called(part: str) -> str:
+    return "all" if part == "all" else f"the {part} part"
 
 
 def _columns(stored: Mapping[str, Mapping[str, Any]], part: str) -> dict[str, dict[str, float]]:
@@ -149,7 +153,7 @@ def _lead(run: Run, trials: Trials, part: str) -> str:
     """Model and recording in a few lines."""
     from neurito.cli.output import sentence
 
-    facts = [("Model", sentence(run.fitted)), ("Shown", f"the {part} part of the recording")]
+    facts = [("Model", sentence(run.fitted)), ("Shown", f"{_called(part)} of the recording")]
     facts += [
         (name if name in {*trials.heads, *trials.metadata} else name.capitalize(), value.strip())
         for name, value in (line.split(maxsplit=1) for line in trials.summary().splitlines())
@@ -203,7 +207,8 @@ def _number(value: float) -> str:
 def _model(run: Run) -> str:
     """The model in words, then part by part in equations and fitted values."""
     out = [f"<p>{escape(model.words(type(run.fitted.specification)))}</p>"]
-    for part in model.parts(run.fitted):
+    derived = model.physical(run.fitted) if isinstance(run.fitted, Fitted) else None
+    for part in (*([derived] if derived else []), *model.parts(run.fitted)):
         text = "".join(_paragraph(one) for one in part.text.split("\n\n"))
         out.append(f"<h3>{escape(part.title)} <small>{escape(part.kind)}</small></h3>{text}")
         if part.values:
@@ -265,7 +270,9 @@ def _provenance(run: Run, trials: Trials, part: str) -> str:
 
 def _again(run: Run, recording: Mapping[str, Any]) -> str:
     """The command that fits the same model again."""
-    if not run.folder or not recording:
+    if not run.folder:
+        return "<p>The run is not saved.</p>"
+    if not recording:
         return "<p>The fit was called from Python: its options are in config.json of the run.</p>"
     config, other = shlex.quote(shown(run.folder / "config.json")), shlex.quote(shown(run.folder) + "-again")
     return (

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from neurito.errors import NeuritoError
 from neurito.models.fitted import Fitted
+from neurito.plots.rhythms import rhythms
 
 _ROLES = {
     "dynamics": "Latent dynamics",
@@ -68,6 +70,32 @@ def parts(fitted: Any) -> list[Part]:
         for path, node in homes.items()
         if own[path] or "." not in path or path in {f"heads.{name}" for name in fitted.model.heads}
     ]
+
+
+def physical(fitted: Fitted) -> Part | None:
+    """Times and frequencies of fitted dynamics in seconds and Hz; None where there are none to tell.
+
+    Args:
+        fitted: a fitted model.
+    """
+    dynamics: Any = fitted.model.dynamics
+    found: dict[str, np.ndarray] = {}
+    if hasattr(dynamics, "decay"):
+        a = np.asarray(dynamics.decay.value, np.float64)
+        found["time constant of decay a (s)"] = -fitted.layout.bin_width / np.log(
+            np.clip(a, 1e-12, 1 - 1e-12)
+        )
+    if hasattr(dynamics, "time_constant"):
+        tau = float(getattr(dynamics.time_constant, "value", dynamics.time_constant))
+        found["unit of time (s)"] = np.array(tau)
+        if hasattr(dynamics, "damping"):
+            found["velocities forget in (s)"] = tau / np.asarray(dynamics.damping.value, np.float64)
+    try:
+        rhythm = rhythms(fitted)
+        found |= {"frequencies (Hz)": rhythm.frequency, "growth rates (1/s), negative: decay": rhythm.growth}
+    except NeuritoError:
+        pass
+    return Part("Latent dynamics in seconds and Hz", "", "", _rows(found, "")) if found else None
 
 
 def words(kind: type[Any]) -> str:

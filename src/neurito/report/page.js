@@ -256,7 +256,7 @@
       ? { scene, margin: { l: 0, r: 0, t: 30, b: 0 } }
       : { xaxis: axis(titles[0]), yaxis: axis(titles[1]), hovermode: "closest" });
     $("words-space").textContent =
-      `Latent trajectories of ${trials.labels.length} trials against ${titles.filter(Boolean).join(", ")} (arbitrary units); ` +
+      `Latent trajectories of ${trials.labels.length} trial${trials.labels.length > 1 ? "s" : ""} against ${titles.filter(Boolean).join(", ")} (arbitrary units); ` +
       `${label(state.trial)} thick, dots where trials start.` + (group ? ` Colours: ${by}.` : "") +
       (arrows ? " Lines from grey dots: where the fitted dynamics take a state, without noise." : "") +
       (deep ? " Drag to turn, or press Turn." : "");
