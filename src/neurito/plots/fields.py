@@ -35,7 +35,8 @@ def flow(
     Args:
         model: a run or its fitted model.
         posterior: what `neurito.infer` gave; needed for more than three latents.
-        points: from `neurito.analysis.fixed_points(network_of(run.fitted.model.dynamics))`; drawn for up to three latents.
+        points: from `fixed_points(network_of(run.fitted.model.dynamics))` of neurito.analysis; drawn for up to three
+            latents.
         input: a constant input, one number per channel; None = none.
         most: trajectories of the data that are drawn.
 
