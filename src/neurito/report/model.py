@@ -89,7 +89,7 @@ def physical(fitted: Fitted) -> Part | None:
         tau = float(getattr(dynamics.time_constant, "value", dynamics.time_constant))
         found["unit of time (s)"] = np.array(tau)
         if hasattr(dynamics, "damping"):
-            found["velocities forget in (s)"] = tau / np.asarray(dynamics.damping.value, np.float64)
+            found["velocities forget in (s)"] = np.asarray(tau / float(dynamics.damping.value))
     try:
         rhythm = rhythms(fitted)
         found |= {"frequencies (Hz)": rhythm.frequency, "growth rates (1/s), negative: decay": rhythm.growth}
