@@ -109,7 +109,13 @@ def test_broken_runs_are_refused(run, tmp_path, capsys):
     shutil.copytree(run, newer)
     words = json.loads((newer / "model.json").read_text())
     (newer / "model.json").write_text(json.dumps(words | {"format": 99}))
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    config = json.loads((moved / "config.json").read_text())
+    config["recording"]["files"] = ["weg.npz"]
+    (moved / "config.json").write_text(json.dumps(config))
     for folder, why in (
+        (moved, "weg.npz: the recording that"),
         (half, "has no model.safetensors"),
         (newer, "model format 99 is newer"),
         (tmp_path / "no", "no such"),

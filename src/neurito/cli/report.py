@@ -50,8 +50,14 @@ def report(
 
 def _part(run: Path, data: tuple[str, ...], given: Given, part: Part | Literal[""]) -> tuple[Trials, str]:
     """The part that was asked for; unasked the validation trials, or all where they are not known."""
-    from neurito.cli.recording import chosen
+    from neurito.cli.recording import Recorded, chosen
 
+    recorded = None if data else Recorded.in_run(run)
+    for file in recorded.files if recorded else ():
+        if not Path(file).exists():
+            raise NeuritoError(
+                f"{file}: the recording that {run} was fitted to is no longer there; give DATA"
+            )
     if part:
         return chosen(run, data, given["data"], part)[0], part
     try:
