@@ -28,8 +28,9 @@ from neurito.fitting.run import Run, read_json, write_json
 from neurito.fitting.trainer import fit
 from neurito.inference.results import infer
 from neurito.inference.scores import TRUTH, _bits
-from neurito.models import LangevinFlow, Layout, ReleasedLangevinFlow, Specification
+from neurito.models import LangevinFlow, Layout, Specification
 from neurito.models.fitted import Fitted, fitted_of
+from neurito.models.latent_sde import LatentSDE
 
 SCORES = ("co_bps", "fp_bps", "unread_r2", "truth_r2")
 FULL = "full"
@@ -52,11 +53,11 @@ def ablate(
 ) -> Comparison:
     """Scores a run with its latent dynamics, and with parts of them taken away.
 
-    Refitted with the run's own options, a fit per seed: the model as it is; without force, where its specification
-    has such a setting (LangevinFlow); with memoryless dynamics, so that encoder and decoder are all there is.
-    Evaluated only, with the parameters of the full fits: the force set to 0 under the same guide; latents drawn from
-    the prior in place of the posterior; one posterior sample in place of many. Whatever is fitted and scored is kept
-    in RUN/ablations and used again by the next call.
+    Refitted with the run's own options, a fit per seed: the model as it is; without force, where it can be switched
+    off (LangevinFlow, latent SDEs); with memoryless dynamics, so that encoder and decoder are all there is. Evaluated
+    only, with the parameters of the full fits: the force set to 0 under the same guide; latents drawn from the prior
+    in place of the posterior; one posterior sample in place of many. Whatever is fitted and scored is kept in
+    RUN/ablations and used again by the next call.
 
     Args:
         run: a finished run, or its folder.
@@ -254,27 +255,38 @@ class _Store:
 
 
 def without_force(specification: Specification) -> Specification | None:
-    """The same model with its force switched off; None where it has no such setting, or no force."""
-    if not isinstance(specification, LangevinFlow) or isinstance(specification, ReleasedLangevinFlow):
+    """The same model without force on its latents; None where what forces them would be learned again."""
+    if not isinstance(specification, LangevinFlow | LatentSDE):
         return None
-    quiet = replace(specification, potential="flat", active=0, gyroscopic=False)
-    return None if quiet == specification else quiet
+    return _changed(specification, "no-force", _still)
 
 
 def memoryless(specification: Specification) -> Specification:
     """The same model with dynamics that remember nothing, as wide as what its decoder saw."""
-    kind = _memoryless(type(specification))
-    options = {f.name: getattr(specification, f.name) for f in dataclasses.fields(specification) if f.init}
-    return kind(**options)
+    return _changed(specification, "memoryless", _forgetful)
+
+
+def _forgetful(dynamics: Dynamics) -> Dynamics:
+    return Memoryless(dynamics.visible_dim)
+
+
+def _changed(
+    specification: Specification, suffix: str, change: Callable[[Dynamics], Dynamics]
+) -> Specification:
+    """The same options, with other dynamics."""
+    kind = _kind(type(specification), suffix, change)
+    return kind(**{f.name: getattr(specification, f.name) for f in dataclasses.fields(specification)})
 
 
 @cache
-def _memoryless(kind: type[Specification]) -> type[Specification]:
-    def dynamics(self: Specification, layout: Layout, key: PRNGKeyArray) -> Memoryless:
-        return Memoryless(kind.dynamics(self, layout, key).visible_dim)
+def _kind(
+    kind: type[Specification], suffix: str, change: Callable[[Dynamics], Dynamics]
+) -> type[Specification]:
+    def dynamics(self: Specification, layout: Layout, key: PRNGKeyArray) -> Dynamics:
+        return change(kind.dynamics(self, layout, key))
 
-    words = {"name": f"{kind.name}-memoryless", "dynamics": dynamics, "__doc__": memoryless.__doc__}
-    return cast(type[Specification], type(f"Memoryless{kind.__name__}", (kind,), words))
+    words = {"name": f"{kind.name}-{suffix}", "dynamics": dynamics, "__doc__": kind.__doc__}
+    return cast(type[Specification], type(kind.__name__, (kind,), words))
 
 
 def from_prior(fitted: Fitted) -> Fitted:
