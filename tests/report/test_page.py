@@ -13,6 +13,7 @@ import pytest
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install 'neurito[test]'"
 )
+from selenium.common.exceptions import WebDriverException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
@@ -34,7 +35,10 @@ def browser() -> Iterator[Any]:
     for flag in FLAGS:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    try:
+        driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    except WebDriverException as error:
+        pytest.skip(f"the browser does not start: {error.msg}")
     yield driver
     driver.quit()
 
