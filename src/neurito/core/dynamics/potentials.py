@@ -117,10 +117,11 @@ def _springs(
                 i, j = np.arange(n) + a * n, to + b * n
                 if (i != j).all():
                     ends.append((i, j))
-    which = np.repeat(np.arange(len(ends)), n)
+    which = np.repeat(np.arange(len(ends), dtype=np.int32), n)
     if not ends:
-        return np.zeros(0, int), np.zeros(0, int), which
-    return np.concatenate([e[0] for e in ends]), np.concatenate([e[1] for e in ends]), which
+        return which, which, which
+    both = [np.concatenate([e[side] for e in ends]).astype(np.int32) for side in (0, 1)]
+    return both[0], both[1], which
 
 
 class Oscillators(Potential):
