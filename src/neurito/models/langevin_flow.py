@@ -45,6 +45,7 @@ class LangevinFlow(Autoencoder):
     """
 
     name: ClassVar[str] = "langevin-flow"
+    dispensable: ClassVar[frozenset[str]] = frozenset({"anharmonic", "active"})
 
     latents: int = 8
     potential: Literal["oscillators", "indefinite", "harmonic", "double_well", "flat"] = "oscillators"

@@ -21,6 +21,7 @@ class LFADS(Autoencoder):
     """
 
     name: ClassVar[str] = "lfads"
+    dispensable: ClassVar[frozenset[str]] = frozenset({"inferred"})
 
     units: int = 64
     inferred: int = 4

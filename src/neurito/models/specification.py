@@ -96,6 +96,7 @@ class Specification(abc.ABC):
     generative: ClassVar[bool] = (
         True  # whether there is a joint distribution, and so a likelihood and simulations
     )
+    dispensable: ClassVar[frozenset[str]] = frozenset()  # numbers of which 0 stands for none, beside those that are 0
     __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
     heads: tuple[str, ...] = ()
@@ -146,7 +147,7 @@ class Specification(abc.ABC):
         for field in fields(self):
             value = getattr(self, field.name)
             numbers = value if isinstance(value, tuple) else (value,)
-            least = 0 if field.default == 0 else 1  # 0 stands for none
+            least = 0 if field.default == 0 or field.name in self.dispensable else 1
             if any(isinstance(x, int) and not isinstance(x, bool) and x < least for x in numbers):
                 raise NeuritoError(f"{field.name}={value}: at least {least} is needed")
         self.dropout()
