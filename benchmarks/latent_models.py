@@ -162,7 +162,8 @@ def run(recording: str, model: str, seed: int) -> None:
     where, before, start = path(recording, model, seed), os.getloadavg()[0], time.process_time()
     specification = MODELS[model]
     classical = isinstance(specification, baselines.Baseline)
-    options = {} if classical else {**TRAINING[recording], **SHORTER.get(model, {}), "score": "co_bps", "evaluations": 10}
+    options = {**TRAINING[recording], **SHORTER.get(model, {}), "score": "co_bps", "evaluations": 10}
+    options = {} if classical else options
     found = neurito.fit(specification, parts, run=where.with_suffix(""), seed=seed, progress=False, **options)
     history = found.history[-1] if found.history else {"step": 0, "seconds": 0.0}
     fitted = time.process_time() - start
