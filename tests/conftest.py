@@ -1,13 +1,22 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 import neurito
 
 neurito.start()  # before any test module makes a JAX array: all cores, in whatever order tests run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs() -> Iterator[None]:
+    """Compiled programs end with their module: thousands of them exceed the memory maps that a process may have."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

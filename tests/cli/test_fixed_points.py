@@ -59,7 +59,8 @@ def _run(tmp_path_factory, rank, units, inputs=(), kind="low-rank-rnn", **weight
 
 def test_all_points_of_a_run(neurito, driven, tmp_path):
     code, out, err = neurito("fixed-points", driven, "--cycles", "2", "--out", "found")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert all("% of the volume" in line for line in err.splitlines())  # progress, where the machine is slow
     assert "complete yes, index_sum 1 (expected 1)" in out
     assert "2-cycles" in out
     folder = tmp_path / "found"
