@@ -163,7 +163,7 @@ def neurito(case: Case) -> Timer:
             schedule=schedule,
             progress=False,
         )
-        stamps = [*clock[1:steps + 1], (time.perf_counter(), time.process_time())]
+        stamps = [*clock[1 : steps + 1], (time.perf_counter(), time.process_time())]
         return stamps[-1][0] - stamps[0][0], stamps[-1][1] - stamps[0][1]
 
     timer(1)

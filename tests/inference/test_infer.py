@@ -143,12 +143,7 @@ def test_counts_are_given_per_second() -> None:
 
 def test_more_particles_a_tighter_bound() -> None:
     few, many = (
-        np.mean(
-            [
-                neurito.log_likelihood(known(), TRIALS, seed=i, particles=k).sum()
-                for i in range(20)
-            ]
-        )
+        np.mean([neurito.log_likelihood(known(), TRIALS, seed=i, particles=k).sum() for i in range(20)])
         for k in (2, 100)
     )
     truth = exact("increments").sum()

@@ -129,9 +129,7 @@ def evaluate(
     if joint:
         scores["bound"] = float(found.log_likelihood.sum()) / float(trials.lengths.sum())
         if unread.any():
-            scores["bound_with_unread"] = bound_per_bin(
-                fitted, trials, seed=seed, covered="train", **options
-            )
+            scores["bound_with_unread"] = bound_per_bin(fitted, trials, seed=seed, covered="train", **options)
     if head.kind == "counts":
         scores |= _bits(found.rate_mean.values * trials.dt[..., None], trials, name)
         if some is not None:

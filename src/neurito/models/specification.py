@@ -96,7 +96,9 @@ class Specification(abc.ABC):
     generative: ClassVar[bool] = (
         True  # whether there is a joint distribution, and so a likelihood and simulations
     )
-    dispensable: ClassVar[frozenset[str]] = frozenset()  # numbers of which 0 stands for none, beside those that are 0
+    dispensable: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # numbers of which 0 stands for none, beside those that are 0
     __no_type_check__ = True  # at run time: __post_init__ says what is wrong
 
     heads: tuple[str, ...] = ()
