@@ -6,8 +6,8 @@ python benchmarks/ablations.py [MODEL ...] [--seeds 0]
 import argparse
 
 import neurito
-from latent_models import OUT, PAGE, lorenz, path
-from neurito.data.files import atomic_write
+from latent_models import OUT, lorenz, path
+from page import fill
 
 
 def main() -> None:
@@ -19,20 +19,13 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     options = parser.parse_args()
     parts = lorenz()
-    text = PAGE.read_text()
     for model in options.models:
         folder = path("lorenz", model, options.seeds[0]).with_suffix("")
         found = neurito.ablate(folder, parts, seeds=options.seeds, part="test", samples=50, progress=False)
         found.save(OUT / f"ablation-{model}.md")
         found.save(OUT / f"ablation-{model}.csv")
         print(found, flush=True)
-        start, end = f"<!-- ablation {model} -->", f"<!-- end ablation {model} -->"
-        if start in text:
-            before, rest = text.split(start)
-            _, after = rest.split(end)
-            text = f"{before}{start}\n\n{(OUT / f'ablation-{model}.md').read_text()}\n{end}{after}"
-    with atomic_write(PAGE) as temporary:
-        temporary.write_text(text)
+        fill(f"ablation {model}", (OUT / f"ablation-{model}.md").read_text())
 
 
 if __name__ == "__main__":

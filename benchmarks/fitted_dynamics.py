@@ -26,11 +26,11 @@ from neurito.analysis.fitted import network_of
 from neurito.analysis.portraits import DATA as DATA_COLOUR
 from neurito.analysis.portraits import MARKS, STYLE
 from neurito.data.files import atomic_write
+from page import fill
 from results import DATA, eeg
 
 HERE = Path(__file__).parent
 FITS, OUT = HERE / "out" / "results", HERE / "out" / "fitted_dynamics"
-PAGE = HERE.parent / "docs" / "results.md"
 FIGURE = HERE.parent / "docs" / "figures" / "fitted_dynamics_eeg.png"
 SHOWN = "eeg-1"  # the fit in the figure
 LATENTS = slice(0, 1600)  # bins of it that are drawn, ten seconds
@@ -156,10 +156,7 @@ def _cycles(row: dict[str, Any]) -> str:
 
 def write(rows: dict[str, dict[str, Any]]) -> None:
     """The section of the page between its markers."""
-    before, rest = PAGE.read_text().split("<!-- dynamics -->")
-    _, after = rest.split("<!-- end dynamics -->")
-    with atomic_write(PAGE) as path:
-        path.write_text(f"{before}<!-- dynamics -->\n\n{table(rows)}\n\n<!-- end dynamics -->{after}")
+    fill("dynamics", table(rows))
 
 
 def main() -> None:

@@ -39,7 +39,8 @@ from neurito.models import (
     LowRankRNN,
     NeuralSDE,
 )
-from results import DATA, HERE, PAGE, alm
+from page import fill
+from results import DATA, HERE, alm
 
 OUT = HERE / "out" / "latent_models"
 SAMPLES = 16
@@ -260,15 +261,8 @@ def main() -> None:
                     run(recording, model, seed)
                 else:
                     print(f"{recording}: no recordings at {DATA}, set NEURITO_DATA")
-    text = PAGE.read_text()
     for recording in RECORDINGS:
-        start, end = f"<!-- {recording} -->", f"<!-- end {recording} -->"
-        if start in text:
-            before, rest = text.split(start)
-            _, after = rest.split(end)
-            text = f"{before}{start}\n\n{table(recording, options.seeds)}\n\n{end}{after}"
-    with atomic_write(PAGE) as temporary:
-        temporary.write_text(text)
+        fill(recording, table(recording, options.seeds))
 
 
 if __name__ == "__main__":

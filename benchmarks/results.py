@@ -28,11 +28,11 @@ from neurito.evaluation.bits import co_bps
 from neurito.evaluation.distances import reproduction
 from neurito.evaluation.spikes import compare, spike_statistics
 from neurito.inference import bound_per_bin, expected_counts, generate, infer
+from page import fill
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("NEURITO_DATA", HERE.parents[1] / "shared" / "data"))
 OUT = HERE / "out" / "results"
-PAGE = HERE.parent / "docs" / "results.md"
 
 Scores = dict[str, float]
 
@@ -276,12 +276,8 @@ def main() -> None:
                     run(cell, seed)
                 else:
                     print(f"{cell.recording}: no recordings at {DATA}, set NEURITO_DATA")
-    text = PAGE.read_text() if PAGE.is_file() else "<!-- table -->\n<!-- end -->\n"
-    before, rest = text.split("<!-- table -->")
-    _, after = rest.split("<!-- end -->")
     content = table(options.seeds)
-    with atomic_write(PAGE) as path:
-        path.write_text(f"{before}<!-- table -->\n\n{content}\n\n<!-- end -->{after}")
+    fill("table", content)
     print(content)
 
 

@@ -62,7 +62,30 @@ class Oscillators(Drift):
         return pulled if self.coupling == "additive" else pulled - self.K.sum(1) * x
 
 
-class Hopf(Oscillators):
+class _NormalForm(Oscillators):
+    """x' = x g(r^2) - omega y + K x,  y' = y g(r^2) + omega x + K y,  with a growth rate g of the radius alone."""
+
+    omega: eqx.AbstractVar[Float[Array, " unit"]]
+
+    @abc.abstractmethod
+    def growth(self, square: Float[Array, "... unit"]) -> Float[Array, "... unit"]:
+        """g at r^2."""
+
+    def local(
+        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
+    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
+        """Growth and rotation."""
+        growth = self.growth(x**2 + y**2)
+        return x * growth - self.omega * y, y * growth + self.omega * x
+
+    def coupled(
+        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
+    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
+        """K x and K y."""
+        return self.pull(x), self.pull(y)
+
+
+class Hopf(_NormalForm):
     """x' = x (sigma - r^2) - omega y + K x,  y' = y (sigma - r^2) + omega x + K y,  r^2 = x^2 + y^2.
 
     Supercritical: a stable focus for sigma < 0, a limit cycle of radius sqrt(sigma) for sigma > 0. The local flow is
@@ -96,18 +119,9 @@ class Hopf(Oscillators):
         self.B = jnp.zeros((2 * units, input_dim)) if input_dim else None
         self.coupling, self.dim = coupling, 2 * units
 
-    def local(
-        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
-    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
-        """Growth and rotation."""
-        growth = self.sigma - x**2 - y**2
-        return x * growth - self.omega * y, y * growth + self.omega * x
-
-    def coupled(
-        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
-    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
-        """K x and K y."""
-        return self.pull(x), self.pull(y)
+    def growth(self, square: Float[Array, "... unit"]) -> Float[Array, "... unit"]:
+        """sigma - r^2."""
+        return self.sigma - square
 
     def flow(self, x: Float[Array, "... dim"], h: Float[Array, "..."] | float) -> Float[Array, "... dim"]:
         """The exact radial solution, turned by omega h."""
@@ -116,7 +130,7 @@ class Hopf(Oscillators):
         return _turned(a * shrink, b * shrink, self.omega * h)
 
 
-class Bistable(Oscillators):
+class Bistable(_NormalForm):
     """x' = x (sigma + 2 r^2 - r^4) - omega y + K x, and y' alike: the subcritical Hopf normal form.
 
     Rest and a limit cycle are both stable for -1 < sigma < 0; a limit cycle alone for sigma > 0. The radius has no
@@ -145,25 +159,14 @@ class Bistable(Oscillators):
         self.sigma, self.omega, self.K, self.B = jnp.full(units, -0.2), start.omega, start.K, start.B
         self.coupling, self.dim = coupling, 2 * units
 
-    def local(
-        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
-    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
-        """Growth and rotation."""
-        square = x**2 + y**2
-        growth = self.sigma + 2 * square - square**2
-        return x * growth - self.omega * y, y * growth + self.omega * x
-
-    def coupled(
-        self, x: Float[Array, "... unit"], y: Float[Array, "... unit"]
-    ) -> tuple[Float[Array, "... unit"], Float[Array, "... unit"]]:
-        """K x and K y."""
-        return self.pull(x), self.pull(y)
+    def growth(self, square: Float[Array, "... unit"]) -> Float[Array, "... unit"]:
+        """sigma + 2 r^2 - r^4."""
+        return self.sigma + 2 * square - square**2
 
     def flow(self, x: Float[Array, "... dim"], h: Float[Array, "..."] | float) -> Float[Array, "... dim"]:
         """The damped radial step, turned by omega h."""
         a, b = jnp.split(x, 2, -1)
-        square = a**2 + b**2
-        growth = self.sigma + 2 * square - square**2
+        growth = self.growth(a**2 + b**2)
         shrink = jnp.sqrt((1 + 2 * h * jax.nn.relu(growth)) / (1 + 2 * h * jax.nn.relu(-growth)))
         return _turned(a * shrink, b * shrink, self.omega * h)
 
