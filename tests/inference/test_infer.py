@@ -14,7 +14,7 @@ from tests.inference.exact import EXACT, SPEC, TRIALS, VALUES, known, start
 import neurito
 from neurito.core import runtime
 from neurito.data import Trials
-from neurito.inference import results
+from neurito.inference import engine, results
 from neurito.models import LowRankRNN
 
 SEED = 0
@@ -84,7 +84,7 @@ def test_devices_and_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         pytest.skip("one device only (JAX_NUM_CPU_DEVICES=2 makes two)")
     one = neurito.infer(known(), TRIALS, mesh=runtime.mesh(1))
     two = neurito.infer(known(), TRIALS, mesh=runtime.mesh(2))
-    monkeypatch.setattr(results, "_CHUNK", 2)
+    monkeypatch.setattr(engine, "_CHUNK", 2)
     chunked = neurito.infer(known(), TRIALS, mesh=runtime.mesh(2))
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5, err_msg=str(name))
@@ -92,10 +92,10 @@ def test_devices_and_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_large_posteriors_come_in_small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = results._engine(known(), TRIALS, None, runtime.mesh(1), 64)
-    assert len(list(engine.chunks(64))) == 1
-    monkeypatch.setattr(results, "_NUMBERS", 2 * 64 * VALUES[0].size)
-    assert [(rows.start, rows.stop) for rows, _ in engine.chunks(64)] == [(0, 2), (2, 4), (4, 5)]
+    found = engine.engine_of(known(), TRIALS, None, runtime.mesh(1), 64)
+    assert len(list(found.chunks(64))) == 1
+    monkeypatch.setattr(engine, "_NUMBERS", 2 * 64 * VALUES[0].size)
+    assert [(rows.start, rows.stop) for rows, _ in found.chunks(64)] == [(0, 2), (2, 4), (4, 5)]
 
 
 def ragged() -> Trials:

@@ -1,4 +1,4 @@
-"""The command line: fit, evaluate, infer, forecast, generate, compare, ablate, plot, report, and more."""
+"""The command line: fit, evaluate, check, infer, forecast, generate, compare, ablate, plot, report, and more."""
 
 import os
 import sys
@@ -21,6 +21,12 @@ COMMANDS = {
         ),
         Command(
             "evaluate", "neurito.cli.posterior:evaluate", "scores a run, each score with its unit", ("data",)
+        ),
+        Command(
+            "check",
+            "neurito.cli.check:check",
+            "compares the recording with draws from a run: predictive p-values, coverage, PIT",
+            ("data",),
         ),
         Command(
             "infer", "neurito.cli.posterior:infer", "latents and rates of every trial, as NetCDF", ("data",)

@@ -45,7 +45,7 @@ def evaluate(
     from neurito.fitting.run import Run
     from neurito.inference import scores
 
-    mesh = _mesh(device)
+    mesh = mesh_of(device)
     fitted = Run.load(run)
     trials, train = chosen(run, data, given["data"], part, forward)
     found = scores.evaluate(
@@ -87,7 +87,7 @@ def infer(
     from neurito.fitting.run import Run
     from neurito.inference import results
 
-    out, mesh = output.target(out), _mesh(device)
+    out, mesh = output.target(out), mesh_of(device)
     fitted = Run.load(run)
     trials, _ = chosen(run, data, given["data"], part)
     found = results.infer(
@@ -130,7 +130,7 @@ def forecast(
     from neurito.fitting.run import Run
     from neurito.inference import results
 
-    out, mesh = output.target(out), _mesh(device)
+    out, mesh = output.target(out), mesh_of(device)
     fitted = Run.load(run)
     trials, _ = chosen(run, data, given["data"], part)
     inputs: Any = None
@@ -180,7 +180,7 @@ def generate(
     from neurito.inference import results
 
     out = output.target(out)
-    _mesh(device)
+    mesh_of(device)
     fitted = Run.load(run)
     like = chosen(run, data, given["data"], "all")[0] if data else None
     if fitted.fitted.layout.inputs and like is None:
@@ -229,7 +229,7 @@ def plot(
     draw(fitted, trials, out or run / "figures", trial=trial, seed=seed)
 
 
-def _mesh(device: str) -> Any:
+def mesh_of(device: str) -> Any:
     """The devices asked for, on which everything then runs."""
     from neurito.core import runtime
 

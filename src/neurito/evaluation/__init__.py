@@ -15,24 +15,30 @@ from neurito.evaluation.bits import (
 from neurito.evaluation.calibration import (
     Calibration,
     Interval,
-    Ranks,
     Uniformity,
     calibration_of,
     coverage,
     interval_coverage,
     poisson_pit,
     sample_pit,
-    simulation_based_calibration,
     uniformity,
 )
 from neurito.evaluation.distances import DStsp, Reproduction, d_h, d_stsp, hann_smooth, reproduction
 from neurito.evaluation.psth import SMOOTHING_SECONDS, Psth, psth_r2, tp_correlation
 from neurito.evaluation.rates import RatesR2, r_squared, rates_r2
+from neurito.evaluation.simulation_based import (
+    Band,
+    Ranks,
+    path_quantities,
+    ranks_of,
+    simulation_based_calibration,
+)
 from neurito.evaluation.spikes import SpikeStatistics, compare, spike_statistics
 
 __all__ = [
     "LAG_SECONDS",
     "SMOOTHING_SECONDS",
+    "Band",
     "Calibration",
     "DStsp",
     "Decoder",
@@ -60,10 +66,12 @@ __all__ = [
     "hann_smooth",
     "interval_coverage",
     "mean_counts",
+    "path_quantities",
     "poisson_nll",
     "poisson_pit",
     "psth_r2",
     "r_squared",
+    "ranks_of",
     "rates_r2",
     "reconstruction",
     "reproduction",

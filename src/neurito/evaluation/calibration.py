@@ -4,15 +4,13 @@ If a model is right, the probability integral transform (PIT) of an observation,
 probability, is uniform; for counts it is made so by randomisation within the jump. Coverage of intervals
 follows from it.
 
-Sources: Czado, Gneiting, Held, Biometrics 65 (2009) 1254 (counts); Talts et al. 2018 (arXiv 1804.06788,
-simulation-based calibration).
+Source: Czado, Gneiting, Held, Biometrics 65 (2009) 1254 (counts).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Float, Real
 
 from neurito.errors import NeuritoError
 from neurito.evaluation.masks import scored
@@ -205,63 +203,3 @@ def calibration_of(
     """
     pit = poisson_pit(rate_samples, counts, seed, score=mask)
     return Calibration(coverage(pit, (0.9,))[0.9], uniformity(pit).distance)
-
-
-class Ranks(NamedTuple):
-    """Ranks of simulation-based calibration."""
-
-    ranks: Int[np.ndarray, "simulation parameter"]
-    """rank of the true parameter among its posterior samples, from 0 to `samples`"""
-    samples: int
-    """posterior samples per simulation"""
-
-    def uniformity(self, bins: int | None = None) -> tuple[Uniformity, ...]:
-        """Chi-squared test of each parameter's ranks in `bins` classes (20 or fewer by default)."""
-        from scipy.stats import chisquare
-
-        simulations = len(self.ranks)
-        k = bins or max(2, min(20, self.samples + 1, simulations // 5))
-        edges = np.round(np.linspace(0, self.samples + 1, k + 1)) - 0.5
-        ideal = np.diff(edges) / (self.samples + 1) * simulations
-        tests = []
-        for column in self.ranks.T:
-            found = np.histogram(column, edges)[0]
-            distance = np.abs(np.cumsum(found - ideal)).max() / simulations
-            tests.append(Uniformity(float(distance), float(chisquare(found, ideal).pvalue)))
-        return tuple(tests)
-
-
-def simulation_based_calibration(
-    prior: Callable[[np.random.Generator], Float[np.ndarray, " parameter"]],
-    simulate: Callable[[Float[np.ndarray, " parameter"], np.random.Generator], object],
-    posterior: Callable[[object, np.random.Generator], Float[np.ndarray, "sample parameter"]],
-    simulations: int = 200,
-    seed: int = 0,
-) -> Ranks:
-    """Ranks of parameters drawn from the prior among posterior samples given data simulated from them.
-
-    Correct inference makes them uniform. Thin autocorrelated samples first.
-
-    Args:
-        prior: draws parameters.
-        simulate: draws data given parameters.
-        posterior: draws independent samples given data, always as many.
-        simulations: how often.
-        seed: for everything; the three functions are handed a generator each time.
-
-    Raises:
-        NeuritoError: the number of posterior samples changes.
-    """
-    ranks: list[Int[np.ndarray, " parameter"]] = []
-    sizes = set()
-    for stream in np.random.SeedSequence(seed).spawn(simulations):
-        rng = np.random.default_rng(stream)
-        true = prior(rng)
-        draws = posterior(simulate(true, rng), rng)
-        ranks.append((draws < true).sum(0))
-        sizes.add(len(draws))
-    if len(sizes) != 1:
-        raise NeuritoError(
-            f"posterior: {sorted(sizes)} samples were returned; return the same number every time"
-        )
-    return Ranks(np.array(ranks), sizes.pop())

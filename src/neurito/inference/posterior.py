@@ -110,6 +110,62 @@ def posterior(
     return _sharded(own, mesh)(arrays, data, rows, key)
 
 
+@partial(jax.jit, static_argnames=("static", "inference", "samples", "head", "mesh"))
+def replicas(
+    arrays: Any,
+    data: Batch,
+    rows: Int[Array, " trial"],
+    key: PRNGKeyArray,
+    *,
+    static: Any,
+    inference: Inference,
+    samples: int,
+    head: str,
+    mesh: Mesh,
+) -> Float[Array, "trial time sample channel"]:
+    """Observations of the given trials drawn anew, each for a draw of the latents given what is read."""
+
+    def own(arrays: Any, data: Batch, rows: Array, key: PRNGKeyArray) -> Array:
+        model: Model = static.join(arrays)
+        batch = _rows(data, rows)
+        forward, backward, last = jax.random.split(key, 3)
+        out = scan(model, batch, forward, inference, record=True)
+        assert out.record is not None
+        z = trajectories(model.dynamics, batch, out.record, inference, samples, backward)
+        observation = model.heads[head]
+        mean = observation.mean(_scene(model, batch), z)
+
+        def drawn(row: Array, mean: Array) -> Array:  # keyed by trial, not by device
+            noise = jax.random.fold_in(last, row)
+            return observation.sample(mean[None], _rows(data, row[None]), noise)[0]
+
+        return jax.vmap(drawn)(rows, mean)
+
+    return _sharded(own, mesh)(arrays, data, rows, key)
+
+
+@partial(jax.jit, static_argnames=("static",))
+def density(
+    arrays: Any,
+    data: Batch,
+    rows: Int[Array, " trial"],
+    z: Float[Array, "trial time sample latent"],
+    *,
+    static: Any,
+) -> Float[Array, "trial sample"]:
+    """log p(y | z) of what is read in the given trials, nats."""
+    model: Model = resolve(static.join(arrays))
+    batch = _rows(data, rows)
+    scene, total = _scene(model, batch), jnp.zeros(z.shape[:-1], z.dtype)
+    for name, observation in model.heads.items():
+        signal = batch.signals[name]
+        context, log_prob = observation.prepare(scene, signal, signal.read)
+        total = total + log_prob(context, z)
+    if batch.exists is not None:
+        total = jnp.where(batch.exists[..., None], total, 0.0)
+    return total.sum(1)
+
+
 @partial(jax.jit, static_argnames=("static", "head", "noise"))
 def generate(
     arrays: Any,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import equinox as eqx
@@ -15,89 +14,15 @@ from jaxtyping import Float, PRNGKeyArray
 from neurito.core import runtime
 from neurito.core.batch import Batch, Covered
 from neurito.core.observations import Gaussian
-from neurito.core.scan import Inference
 from neurito.data.construct import from_array
 from neurito.data.trials import Head, Trials
 from neurito.errors import NeuritoError
 from neurito.inference import baselines
 from neurito.inference import posterior as compiled
+from neurito.inference.engine import Engine, Static, engine_of, needs_joint
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
-from neurito.models.prepare import padded, to_batch
 
-_CHUNK = 64  # trials at a time,
-_NUMBERS = 1 << 26  # and so many expected values: a quarter of a gigabyte
 _LEVELS = (0.025, 0.5, 0.975)
-
-
-@dataclass(frozen=True)
-class _Static:
-    """A model without its arrays; hashable."""
-
-    structure: Any
-
-    def join(self, arrays: Any) -> Any:
-        return jax.tree.unflatten(self.structure, arrays)
-
-
-@dataclass(frozen=True)
-class _Engine:
-    """A fitted model and a recording on the device."""
-
-    fitted: Fitted
-    trials: Trials
-    inference: Inference
-    mesh: Mesh
-
-    @cached_property
-    def heads(self) -> tuple[str, ...]:
-        return self.fitted.specification.observed(self.fitted.layout)
-
-    @property
-    def head(self) -> str:
-        return self.heads[0]
-
-    @cached_property
-    def data(self) -> Batch:
-        return to_batch(self.trials, self.heads, padded(self.trials.n_trials))
-
-    @cached_property
-    def split(self) -> tuple[list[Any], _Static]:
-        leaves, structure = jax.tree.flatten(self.fitted.model)
-        return leaves, _Static(structure)
-
-    def chunks(self, samples: int = 1) -> Iterator[tuple[slice, Any]]:
-        """Rows of the data, the same number each time (the last trials may be computed twice)."""
-        n, most = self.trials.n_trials, _NUMBERS // (samples * self.trials.heads[self.head].values[0].size)
-        size = -(-max(min(_CHUNK, padded(n), most), 1) // self.mesh.size) * self.mesh.size
-        for start in range(0, n, size):
-            stop = min(start + size, n)
-            yield (
-                slice(start, stop),
-                jnp.asarray(np.minimum(np.arange(start, start + size), n - 1), jnp.int32),
-            )
-
-
-def _engine(
-    model: Fitted | HasFitted, trials: Trials, particles: int | None, mesh: Mesh | None, samples: int = 1
-) -> _Engine:
-    runtime.start()
-    fitted = fitted_of(model)
-    inference = fitted.specification.inference()
-    # Samples of an ELBO's posterior are its particles, all alike.
-    least = samples if inference.objective == "elbo" else 1
-    inference = replace(inference, particles=max(particles or inference.particles, least))
-    fitted.layout.check(trials, fitted.specification.observed(fitted.layout))
-    trials = _with_known_sessions(fitted, trials)
-    return _Engine(fitted, trials, inference, mesh or runtime.mesh())
-
-
-def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:
-    """The trials with sessions numbered as in the model."""
-    known = fitted.layout.sessions
-    if trials.session_names == known or len(known) == 1:
-        return trials
-    number = np.array([known.index(name) for name in trials.session_names])
-    return replace(trials, session=number[trials.session], session_names=known)
 
 
 def log_likelihood(
@@ -119,8 +44,8 @@ def log_likelihood(
         particles: K; None = as in training.
         mesh: devices.
     """
-    engine = _engine(fitted, trials, particles, mesh)
-    _needs_joint(engine.fitted, "likelihood")
+    engine = engine_of(fitted, trials, particles, mesh)
+    needs_joint(engine.fitted, "likelihood")
     same = covered == "read" or all(signal.train is None for signal in engine.data.signals.values())
     inference = replace(
         engine.inference, adapted=engine.inference.adapted and same
@@ -140,15 +65,6 @@ def log_likelihood(
         )
         out[rows] = np.asarray(got.bound)[: rows.stop - rows.start]
     return out
-
-
-def _needs_joint(fitted: Fitted, what: str) -> None:
-    """Raises NeuritoError for a model that is no joint distribution of data and latents."""
-    if not fitted.specification.generative:
-        raise NeuritoError(
-            f"{fitted.specification.name} has no {what}: its decoder reads the data through the encoder, so that it is "
-            "no generative model; score it on held-out neurons, or fit langevin-flow"
-        )
 
 
 def bound_per_bin(
@@ -175,7 +91,7 @@ def expected_counts(
     mesh: Mesh | None = None,
 ) -> Float[np.ndarray, "trial time channel"]:
     """Posterior mean of every channel given what is read: expected counts per bin, or the signal's unit."""
-    engine = _engine(fitted, trials, particles, mesh, samples)
+    engine = engine_of(fitted, trials, particles, mesh, samples)
     out = np.zeros(trials.heads[engine.head].values.shape, np.float32)
     for rows, got in _posteriors(engine, jax.random.key(seed), samples, ()):
         out[rows] = got.mean[engine.head]
@@ -183,7 +99,7 @@ def expected_counts(
 
 
 def _posteriors(
-    engine: _Engine, key: PRNGKeyArray, samples: int, levels: tuple[float, ...]
+    engine: Engine, key: PRNGKeyArray, samples: int, levels: tuple[float, ...]
 ) -> Iterator[tuple[slice, compiled.Posterior]]:
     arrays, static = engine.split
     for rows, index in engine.chunks(samples):
@@ -229,7 +145,7 @@ def infer(
     baseline = baselines.baseline_of(fitted)
     if baseline is not None:
         return baselines.infer(baseline, trials, quantiles)
-    engine = _engine(fitted, trials, particles, mesh, max(samples, keep_samples))
+    engine = engine_of(fitted, trials, particles, mesh, max(samples, keep_samples))
     heads = {name: engine.fitted.layout.heads[name] for name in engine.heads}
     per_second = {
         name: 1 / trials.dt if head.kind == "counts" else np.ones_like(trials.dt)
@@ -392,7 +308,7 @@ def generate(
     """
     runtime.start()
     fitted = fitted_of(fitted)
-    _needs_joint(fitted, "simulations")
+    needs_joint(fitted, "simulations")
     layout = fitted.layout
     total = burn_in + bins
     if layout.inputs and inputs is None:
@@ -417,10 +333,10 @@ def generate(
         eqx.tree_at(lambda m: m.encoder, fitted.model, None, is_leaf=lambda x: x is None)
     )
     z, mean, y = compiled.generate(
-        leaves, batch, jax.random.key(seed), static=_Static(structure), head=head, noise=observation_noise
+        leaves, batch, jax.random.key(seed), static=Static(structure), head=head, noise=observation_noise
     )
     z, mean, y = (np.asarray(x)[:, burn_in:] for x in (z, mean, y))
-    if not np.isfinite(y).all():
+    if not (np.isfinite(mean).all() and np.isfinite(y).all()):  # a count of an infinite rate is finite
         raise NeuritoError("simulations of the model diverge: fit it for longer, or to more data")
     counts = observation_noise and not isinstance(fitted.model.heads[head], Gaussian)
     trials = from_array(  # without a warning of silent neurons

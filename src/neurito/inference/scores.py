@@ -15,6 +15,7 @@ from neurito.data.trials import Trials
 from neurito.errors import NeuritoError, warn
 from neurito.evaluation import behaviour, bits, calibration, distances, rates, spikes
 from neurito.inference.baselines import baseline_of
+from neurito.inference.checks import simulated
 from neurito.inference.results import bound_per_bin, generate, infer
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
 
@@ -264,7 +265,7 @@ def _spikes(fitted: Fitted, trials: Trials, name: str, seed: int) -> dict[str, f
         rows = trials.session == session
         own = trials[rows]
         counts = own.head(name).values[..., some]
-        drawn = _simulated(fitted, own, seed)[..., some]
+        drawn = simulated(fitted, own, seed)[0, ..., some]
         drawn = np.where(np.isnan(counts), np.nan, drawn)
         statistics = [spikes.spike_statistics(y, trials.bin_width) for y in (counts, drawn)]
         found.append(spikes.compare(*statistics))
@@ -286,7 +287,7 @@ def _signals(fitted: Fitted, trials: Trials, name: str, seed: int) -> dict[str, 
         drawn = generate(fitted, SIMULATIONS, trials.n_bins, burn_in=BURN_IN, seed=seed).trials.main.values
         clouds = [_z_scored(one[None])[0] for one in drawn]
     else:
-        drawn = np.where(trials.exists[..., None], _simulated(fitted, trials, seed), np.nan)
+        drawn = np.where(trials.exists[..., None], simulated(fitted, trials, seed)[0], np.nan)
         clouds = [_z_scored(drawn)[trials.exists]]
     z = _z_scored(values)
 
@@ -300,24 +301,6 @@ def _signals(fitted: Fitted, trials: Trials, name: str, seed: int) -> dict[str, 
         "d_stsp": _attempt("d_stsp", lambda: distances.d_stsp(points, np.stack(clouds), seed).mean),
         "d_h": _attempt("d_h", d_h),
     }
-
-
-def _simulated(fitted: Fitted, trials: Trials, seed: int) -> Float[np.ndarray, "trial time channel"]:
-    """As many trials of the model, with the same inputs, read out as in the same sessions."""
-    sessions = fitted.layout.sessions
-    parts: dict[int, np.ndarray] = {}
-    for session in np.unique(trials.session):
-        rows = np.flatnonzero(trials.session == session)
-        drawn = generate(
-            fitted,
-            len(rows),
-            trials.n_bins,
-            inputs=None if trials.inputs is None else trials.inputs[rows],
-            seed=seed + int(session),
-            session=sessions.index(trials.session_names[session]) if len(sessions) > 1 else 0,
-        )
-        parts |= dict(zip(rows.tolist(), drawn.trials.main.values, strict=True))
-    return np.stack([parts[row] for row in range(trials.n_trials)])
 
 
 def _z_scored(values: Float[np.ndarray, "trial time channel"]) -> Float[np.ndarray, "trial time channel"]:
