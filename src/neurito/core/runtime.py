@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Array
 
 from neurito.errors import NeuritoError, NeuritoWarning
 
@@ -62,3 +63,23 @@ def mesh(devices: int | None = None, platform: str | None = None) -> Mesh:
     if devices is not None and not 1 <= devices <= len(found):
         raise NeuritoError(f"devices={devices}: {len(found)} are there")
     return Mesh(np.asarray(found[:devices]), ("trial",))
+
+
+def over_trials(function: Any, mesh: Mesh, in_specs: Any, out_specs: Any) -> Any:
+    """A function applied to every device's share of the trials.
+
+    With one device it is the function itself: diffrax cannot be compiled within a part of a larger program.
+    """
+    if mesh.size == 1:
+        return function
+    return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+
+
+def device_number(mesh: Mesh) -> Array | int:
+    """Which device a function over trials runs on."""
+    return 0 if mesh.size == 1 else jax.lax.axis_index("trial")
+
+
+def summed(x: Array, mesh: Mesh) -> Array:
+    """The sum over devices, in a function over trials."""
+    return x if mesh.size == 1 else jax.lax.psum(x, "trial")

@@ -10,6 +10,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.core.dropout import Dropout
 from neurito.core.scan import Inference, scan
@@ -90,7 +91,7 @@ def train(
     def whole(
         state: State, rest: list[Array], data: Batch, rows: Rows, key: PRNGKeyArray
     ) -> tuple[State, Log]:
-        place = jax.lax.axis_index("trial") * rows.trial.shape[1]
+        place = runtime.device_number(mesh) * rows.trial.shape[1]
 
         def loss(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Array]:
             model = packing.unpack(vector, rest)
@@ -107,7 +108,7 @@ def train(
             (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(
                 state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight
             )
-            joined = jax.lax.psum(jnp.concatenate([gradient, value[None], extra]), "trial")
+            joined = runtime.summed(jnp.concatenate([gradient, value[None], extra]), mesh)
             total = joined[-2]
             gradient, value = joined[:-3] / total, joined[-3] / total
             update, inner = rule.update(gradient, state.optimiser, state.vector)
@@ -119,10 +120,4 @@ def train(
     own: Any = PartitionSpec(None, "trial")
     all_: Any = PartitionSpec()
     cut = Rows(all_, all_, all_, own, own, own)
-    return jax.shard_map(
-        whole,
-        mesh=mesh,
-        in_specs=(all_, all_, all_, cut, all_),
-        out_specs=all_,
-        check_vma=False,
-    )(state, rest, data, rows, key)
+    return runtime.over_trials(whole, mesh, (all_, all_, all_, cut, all_), all_)(state, rest, data, rows, key)

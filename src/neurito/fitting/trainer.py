@@ -123,7 +123,11 @@ class _Job:
         schedule: Callable[[int], float] | None,
         progress: bool | None,
     ) -> None:
-        self.mesh = runtime.mesh(training.devices or None, training.device or None)
+        self.mesh = runtime.mesh(training.devices or specification.devices, training.device or None)
+        if specification.devices and self.mesh.size > specification.devices:
+            raise NeuritoError(
+                f"devices={self.mesh.size}: {specification.name} with these options can use {specification.devices}"
+            )
         self.specification, self.training = specification, training
         self.layout = Layout.of(trials)
         self.inference = specification.inference()

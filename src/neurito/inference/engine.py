@@ -98,7 +98,7 @@ def engine_of(
     inference = replace(inference, particles=max(particles or inference.particles, least))
     fitted.layout.check(trials, fitted.specification.observed(fitted.layout))
     trials = _with_known_sessions(fitted, trials)
-    return Engine(fitted, trials, inference, mesh or runtime.mesh())
+    return Engine(fitted, trials, inference, mesh or runtime.mesh(fitted.specification.devices))
 
 
 def _with_known_sessions(fitted: Fitted, trials: Trials) -> Trials:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from neurito.core import runtime
 from neurito.core.batch import Batch, Covered
 from neurito.core.guides import Bootstrap
 from neurito.core.observations import Gaussian, Scene
@@ -204,4 +205,4 @@ def _rows(data: Batch, rows: Int[Array, " trial"]) -> Batch:
 
 def _sharded(own: Any, mesh: Mesh) -> Any:
     each, all_ = PartitionSpec("trial"), PartitionSpec()
-    return jax.shard_map(own, mesh=mesh, in_specs=(all_, all_, each, all_), out_specs=each, check_vma=False)
+    return runtime.over_trials(own, mesh, (all_, all_, each, all_), each)

@@ -47,7 +47,9 @@ class LatentSDE(Autoencoder):
         diffusion: g: constant, a network of the state, or none (an ordinary differential equation).
         diffusion_sd: its start, per square root of the time constant.
         diffusion_floor: below which it cannot fall.
-        scheme: euler, splitting, heun; auto = splitting where the drift has an exact part, else euler.
+        scheme: euler, splitting, heun, or (by diffrax, on one device) adaptive; auto = splitting where the drift
+            has an exact part, else euler.
+        tolerance: relative error that the adaptive scheme allows per step.
         interpolate: inputs move linearly from bin to bin instead of resting within each.
         stimulus: hidden units of a network through which inputs pass first; 0 = none.
     """
@@ -55,7 +57,8 @@ class LatentSDE(Autoencoder):
     diffusion: Literal["constant", "state", "none"] = "constant"
     diffusion_sd: float = 0.5
     diffusion_floor: float = 1e-3
-    scheme: Literal["auto", "euler", "splitting", "heun"] = "auto"
+    scheme: Literal["auto", "euler", "splitting", "heun", "adaptive"] = "auto"
+    tolerance: float = 1e-5
     interpolate: bool = False
     stimulus: int = 0
 
@@ -67,8 +70,15 @@ class LatentSDE(Autoencoder):
                 f"diffusion_sd={self.diffusion_sd:g}, diffusion_floor={self.diffusion_floor:g}: give a floor "
                 "of 0 or more and a start above it (diffusion='none' for no noise)"
             )
+        if not 0 < self.tolerance < 1:
+            raise NeuritoError(f"tolerance={self.tolerance:g}: give a relative error between 0 and 1")
         if self.time_constant < 0:
             raise NeuritoError(f"time_constant={self.time_constant:g}: give seconds, 0 for the default")
+
+    @property
+    def devices(self) -> int | None:
+        """One where diffrax solves."""
+        return 1 if self.scheme == "adaptive" else None
 
     @abc.abstractmethod
     def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
@@ -96,9 +106,10 @@ class LatentSDE(Autoencoder):
             Covariance(self.initial, drift.dim, self.initial_sd * size),
             bin_width=layout.bin_width,
             regular=layout.regular,
-            time_constant=self._unit(drift, layout.bin_width),
+            time_constant=self._unit(drift, layout.bin_width, scheme == "adaptive"),
             scheme=scheme,
             substeps=self.substeps,
+            tolerance=self.tolerance,
             interpolate=self.interpolate,
             stimulus=MLP(inputs, width, (width,), key=third) if width else None,
         )
@@ -106,14 +117,14 @@ class LatentSDE(Autoencoder):
             lambda d: d.initial_mean, found, jnp.asarray(drift.start, found.initial_mean.dtype)
         )
 
-    def _unit(self, drift: Drift, bin_width: float) -> float:
-        """The unit of time, seconds; warns where a step is too long for the drift."""
+    def _unit(self, drift: Drift, bin_width: float, adaptive: bool) -> float:
+        """The unit of time, seconds; warns where a step of fixed length is too long for the drift."""
         unit = self.time_constant or drift.unit or self.unit_of_time(bin_width)
         needed = bin_width / unit / drift.longest
-        if needed > self.substeps:
+        if needed > self.substeps and not adaptive:
             warn(
                 f"{self.name}: substeps={self.substeps} are too few to resolve {type(drift).__name__} in bins of "
-                f"{bin_width:g} s: set substeps={math.ceil(needed)}"
+                f"{bin_width:g} s: set substeps={math.ceil(needed)}, or scheme='adaptive'"
             )
         return unit
 

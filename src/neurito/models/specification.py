@@ -173,6 +173,11 @@ class Specification(abc.ABC):
         found = Dropout(self.keep, self.pass_rate, self.feature_dropout)
         return None if found == Dropout() else found
 
+    @property
+    def devices(self) -> int | None:
+        """How many devices may share the trials; None = any number."""
+        return None
+
     def inference(self) -> Inference:
         """How particles are used in training."""
         return Inference(

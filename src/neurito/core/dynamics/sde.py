@@ -10,13 +10,14 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurito.core.drifts.base import Drift
 from neurito.core.dynamics.base import Dynamics, Step
+from neurito.core.dynamics.solving import solve
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
 from neurito.core.operators import Dense, Diagonal, Scale
 from neurito.core.parameters import Interval
 from neurito.errors import NeuritoError
 
-Scheme = Literal["euler", "heun", "splitting"]
+Scheme = Literal["euler", "heun", "splitting", "adaptive"]
 
 
 class Diffusion(eqx.Module):
@@ -96,8 +97,9 @@ class SDE(Dynamics):
         splitting   x <- flow(x + h rest, h) + g sqrt(h) eps, f being an exact part and a rest; stable where f is stiff
         heun        euler as predictor, then the mean of both ends' slopes and of both ends' g, with the drift
                     f - g g' / 2 of the Stratonovich form
+        adaptive    x <- solution of dx = f dt after h + g sqrt(h) eps, by a method whose steps follow the error
 
-    Strong order 1/2 for the first two (1 where g is constant), 1 for Heun's.
+    Strong order 1/2 (1 where g is constant), 1 for Heun's; without noise the last is right to `tolerance`.
 
     Args:
         drift: f.
@@ -106,9 +108,9 @@ class SDE(Dynamics):
         bin_width: seconds.
         regular: whether every bin has that width.
         time_constant: tau, seconds.
-        scheme: euler, splitting or heun.
+        scheme: euler, splitting, heun or adaptive.
         substeps: steps per bin.
-        input_dim: number of inputs of the recording.
+        tolerance: of the adaptive scheme, per step.
         interpolate: inputs move linearly from bin to bin instead of resting within each.
         stimulus: a network through which inputs pass first, or None.
 
@@ -126,6 +128,7 @@ class SDE(Dynamics):
     time_constant: float = eqx.field(static=True)
     scheme: Scheme = eqx.field(static=True)
     substeps: int = eqx.field(static=True)
+    tolerance: float = eqx.field(static=True)
     interpolate: bool = eqx.field(static=True)
     latent_dim: int = eqx.field(static=True)
     noise_dim: int = eqx.field(static=True)
@@ -142,6 +145,7 @@ class SDE(Dynamics):
         time_constant: float,
         scheme: Scheme = "euler",
         substeps: int = 1,
+        tolerance: float = 1e-5,
         interpolate: bool = False,
         stimulus: MLP | None = None,
     ) -> None:
@@ -152,7 +156,12 @@ class SDE(Dynamics):
         self.drift, self.diffusion, self.initial, self.stimulus = drift, diffusion, initial, stimulus
         self.initial_mean = jnp.zeros(drift.dim)
         self.bin_width, self.regular, self.time_constant = bin_width, regular, time_constant
-        self.scheme, self.substeps, self.interpolate = scheme, substeps, interpolate
+        self.scheme, self.substeps, self.tolerance, self.interpolate = (
+            scheme,
+            substeps,
+            tolerance,
+            interpolate,
+        )
         self.latent_dim = self.init_noise_dim = drift.dim
         self.noise_dim = 0 if isinstance(diffusion, NoDiffusion) else drift.dim
 
@@ -184,9 +193,25 @@ class SDE(Dynamics):
         h, t, u = self._h(step), self._t(step), self._input(step, 0.0)
         if self.scheme == "splitting":
             mean = self.drift.flow(z + h * self.drift.rest(t, z, u), h)
+        elif self.scheme == "adaptive":
+            mean = self._solved(z, step)
         else:
             mean = z + h * self.drift(t, z, u)
         return mean, self._scale(z, h)
+
+    def _solved(self, z: Float[Array, "... latent"], step: Step) -> Float[Array, "... latent"]:
+        """The drift's solution after one step; every state takes steps of its own."""
+
+        def one(z: Array, step: Step) -> Array:
+            h, t = self._h(step), self._t(step)
+            return solve(lambda s, x: h * self.drift(t + s * h, x, self._input(step, s)), z, self.tolerance)
+
+        def flat(a: Array, *own: int) -> Array:
+            return jnp.broadcast_to(a, (*z.shape[:-1], *own)).reshape(-1, *own)
+
+        u = None if step.u is None else flat(step.u, step.u.shape[-1])
+        rows = Step(flat(step.t), flat(step.dt), u)
+        return jax.vmap(one)(flat(z, z.shape[-1]), rows).reshape(z.shape)
 
     def scale(self, step: Step) -> Scale | None:
         """G sqrt(h) where it does not depend on the state."""
@@ -235,7 +260,7 @@ class SDE(Dynamics):
         """Inputs and their slopes, not the clock beside them, which grows with the trial."""
         return drive[..., :-1] if self.interpolate else drive
 
-    def _input(self, step: Step, fraction: float) -> Float[Array, "... input"] | None:
+    def _input(self, step: Step, fraction: float | Array) -> Float[Array, "... input"] | None:
         """U at the step's start (fraction 0) or end (1)."""
         if step.u is None or not self.interpolate:
             return step.u
