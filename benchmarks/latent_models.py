@@ -138,6 +138,14 @@ WEIGHTS = (0.1, 0.3)
 for weight in WEIGHTS:
     for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde"):
         MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
+MODELS["neural-sde, 4 particles"] = replace(
+    MODELS["neural-sde"], guide="encoder", objective="vsmc", resampling="systematic", particles=4
+)
+
+# Fitted to the selection part too, selected on nothing: the last step is scored.
+UNDIVIDED = ", all trials"
+for name in ("langevin-flow", "neural-sde"):
+    MODELS[name + UNDIVIDED] = MODELS[name]
 
 TRAINING: dict[str, dict[str, Any]] = {
     "lorenz": {},
@@ -159,12 +167,16 @@ def run(recording: str, model: str, seed: int) -> None:
     load, score = RECORDINGS[recording]
     parts = load()
     test = parts.test
-    assert test is not None
+    assert test is not None and parts.validation is not None
+    if model.endswith(UNDIVIDED):
+        parts = Splits(Trials.concatenate([parts.train, parts.validation]), None, test)
     where, before, start = path(recording, model, seed), os.getloadavg()[0], time.process_time()
     specification = MODELS[model]
     classical = isinstance(specification, baselines.Baseline)
     options = {**TRAINING[recording], **SHORTER.get(model, {}), "score": "co_bps", "evaluations": 10}
     options = {} if classical else options
+    if parts.validation is None:
+        options["score"] = "none"
     found = neurito.fit(specification, parts, run=where.with_suffix(""), seed=seed, progress=False, **options)
     history = found.history[-1] if found.history else {"step": 0, "seconds": 0.0}
     fitted = time.process_time() - start
@@ -223,7 +235,7 @@ def table(recording: str, seeds: list[int]) -> str:
         one = found[0]
         seconds = np.median([c["cpu_seconds"] for c in found])
         weight = "" if one["kl_weight"] is None else f"{one['kl_weight']:g}"
-        name = model.partition(",")[0]
+        name = model.partition(", KL weight")[0]
         rows.append(
             (
                 -float(np.mean([c["scores"]["co-bps"] for c in found])),
