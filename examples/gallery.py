@@ -27,7 +27,8 @@ def main() -> None:
     """Simulates, fits, draws, and writes the page."""
     sections = [spikes(), oscillators()]
     (DOCS / "figures").mkdir(parents=True, exist_ok=True)
-    page = ["# Gallery\n\nMade by `python examples/gallery.py`, from small fits to simulated recordings.\n"]
+    introduction, _, _ = (DOCS / "gallery.md").read_text("utf-8").partition("## ")
+    page = [introduction.rstrip() + "\n"]
     for title, code, figures in sections:
         page.append(f"## {title}\n\n{textwrap.indent(textwrap.dedent(code).strip(), '    ')}\n")
         for name, (call, figure) in figures.items():

@@ -10,6 +10,7 @@ from neurito import NeuritoError, Trials, plots
 from neurito.analysis import fixed_points
 from neurito.analysis.fitted import network_of
 from neurito.compare import Comparison, Row, Scored
+from neurito.core.parameters import resolve
 from neurito.data.trials import Head
 from neurito.models import CoupledOscillatorSDE, LangevinFlow, Layout, LinearDynamics, LowRankRNN
 from neurito.models.fitted import Fitted
@@ -55,6 +56,80 @@ def lines(axis):
     return [line.get_xydata() for line in axis.get_lines()]
 
 
+@pytest.fixture(scope="module")
+def run(trials):
+    model = LinearDynamics(latents=2, guide="bootstrap", particles=2)
+    return neurito.fit(model, trials.split(), epochs=3, batch_size=8, steps_per_call=1, progress=False)
+
+
+def test_rates_of_a_trial(posterior, trials):
+    truth = 10.0 + posterior.rate_mean.values
+    figure = plots.rates(posterior, trials, 3, channels=[1, 0], true=truth)
+    labels = {"neuron b (held out)", "neuron a", "spikes/s", "time in the trial (s)", "neuron", "trial 3"}
+    assert labels <= drawn(figure, whole=True)
+    raster, held, read = figure.axes[:3]
+    np.testing.assert_array_equal(raster.collections[0].get_array().T, trials.main.values[3])
+    for axis, channel in ((held, 1), (read, 0)):
+        recorded, inferred, true = lines(axis)
+        np.testing.assert_allclose(recorded[:, 1], trials.main.values[3, :, channel] / 0.02, rtol=1e-5)
+        np.testing.assert_allclose(inferred[:, 1], posterior.rate_mean.values[3, :, channel], rtol=1e-5)
+        np.testing.assert_allclose(inferred[:, 0], trials.time[3])
+        np.testing.assert_allclose(true[:, 1], truth[3, :, channel], rtol=1e-5)
+        band = axis.collections[-1].get_paths()[0].vertices[:, 1]
+        edges = posterior.rate_quantile.values[3, :, [0, -1], channel]
+        assert (band.min(), band.max()) == pytest.approx((edges[0].min(), edges[1].max()), rel=1e-5)
+
+
+def test_latents_in_time_and_in_the_plane(posterior, trials):
+    figure = plots.latents(posterior, trials, 2)
+    assert {"latent 4", "time in trial 2 (s)", "component 1"} <= drawn(figure, whole=True)
+    for i, axis in enumerate(figure.axes[:4]):
+        np.testing.assert_allclose(lines(axis)[0][:, 1], posterior.latent_mean.values[2, :, i], rtol=1e-5)
+        mean, sd = (posterior[f"latent_{x}"].values[2, :, i] for x in ("mean", "sd"))
+        band = axis.collections[0].get_paths()[0].vertices[:, 1]
+        assert band.max() == pytest.approx((mean + 2 * sd).max(), rel=1e-5)
+    assert len(figure.axes[4].get_lines()) == 2 * 16  # a path and where it starts, of every trial
+
+
+def test_the_course_of_a_fit(run):
+    figure = plots.training(run.history)
+    assert {"gradient step", "nats per bin", "share of the particles"} <= drawn(figure, whole=True)
+    for axis, name in zip(figure.axes, ("bound", "score", "ess"), strict=True):
+        shown = lines(axis)[0]
+        np.testing.assert_allclose(shown, [[row["step"], row[name]] for row in run.history])
+    best = max(run.history, key=lambda row: row["score"])
+    np.testing.assert_allclose(lines(figure.axes[1])[1], [[best["step"], best["score"]]])
+
+
+def test_simulations_beside_the_data(run, trials):
+    made = neurito.generate(run, 12, 20).trials
+    figure = plots.generated(trials, made)
+    texts = drawn(figure, whole=True)
+    assert {"data (spikes/s)", "model (spikes/s)", "data (s)", "frequency (Hz)", "(spikes/s)²/Hz"} <= texts
+    rates = figure.axes[0].collections[0].get_offsets()
+    expected = [one.main.values.mean((0, 1)) / 0.02 for one in (trials, made)]
+    np.testing.assert_allclose(np.sort(rates, 0), np.sort(np.transpose(expected), 0), rtol=1e-5)
+    assert [line.get_label() for line in figure.axes[5].get_lines()] == ["data", "model"]
+
+
+def test_one_trial_one_neuron_one_latent():
+    one = Trials.from_array(RNG.poisson(1.0, (1, 12, 1)), bin_width=0.02, metadata={"condition": ["only"]})
+    sizes = {"latents": 1, "hidden": 4, "control": 4, "context": 4}
+    fitted = started(LangevinFlow(potential="harmonic", **sizes), one)
+    found = neurito.infer(fitted, one, samples=4)
+    assert "neuron 0" in drawn(plots.rates(found, one))
+    assert "latent 2" in drawn(plots.latents(found, one))
+    assert "R2 = " in drawn(plots.psths(found, one))
+    assert "each condition (1 trial)" in drawn(plots.trajectories(found, one))
+    figure = plots.potential(fitted, found)
+    assert {"position 1 (arbitrary units)", "U / T (above the lowest)"} <= drawn(figure, whole=True)
+    side, energy = lines(figure.axes[0])[0].T
+    assert energy.min() == 0
+    assert side[0] < found.latent_mean.values[..., 0].min()
+    assert "frequency (Hz)" in drawn(plots.oscillators(started(CoupledOscillatorSDE(oscillators=1), one)))
+    assert "mean rate" in drawn(plots.generated(one, one))
+
+
 def test_psths_are_means_over_conditions(posterior, trials):
     figure = plots.psths(posterior, trials, channels=[0, 1, 2, 3], sd=0.0)
     text = drawn(figure)
@@ -71,6 +146,20 @@ def test_psths_are_means_over_conditions(posterior, trials):
     assert "the truth (dashed)" in truth
     with pytest.raises(NeuritoError, match="by='kondition' is no metadata column"):
         plots.psths(posterior, trials, "kondition")
+
+
+def test_averages_are_of_what_there_is(posterior, trials):
+    found = plots.averages(posterior.rate_mean.values, trials, sd=0.0)
+    assert found.labels.tolist() == ["links", "rechts"]
+    assert found.inferred.shape == found.target.shape == (2, 20, 4)
+    x, y = found.target[..., 2].ravel(), found.inferred[..., 2].ravel()
+    assert found.r2[2] == pytest.approx(1 - ((x - y) ** 2).sum() / ((x - x.mean()) ** 2).sum())
+    hand = plots.averages(posterior["hand_mean"].values, trials, head="hand")
+    left = trials.metadata["condition"] == "links"
+    np.testing.assert_allclose(
+        hand.target[0, :, 0], trials.head("hand").values[left, :, 0].mean(0), rtol=1e-5
+    )
+    assert hand.against == "the data"
 
 
 def test_trajectories_by_condition(posterior, trials):
@@ -133,6 +222,22 @@ def test_potential_of_a_langevin_flow(posterior, langevin):
     assert "position 1 (arbitrary units)" in text
     assert "U / T (above the lowest drawn)" in text
     np.testing.assert_allclose(lines(figure.axes[0])[0], posterior.latent_mean.values[0, :, :2], rtol=1e-5)
+    found = plots.landscape(langevin, posterior, points=5)
+    assert found.energy.shape == (5, 5)
+    middle = np.concatenate([found.positions.reshape(-1, 2)], 0)
+    np.testing.assert_allclose(
+        found.sides[0][[0, -1]],
+        [
+            1.3 * middle[:, 0].min() - 0.3 * middle[:, 0].max(),
+            1.3 * middle[:, 0].max() - 0.3 * middle[:, 0].min(),
+        ],
+    )
+    at = np.array([found.sides[0][3], found.sides[1][1]], np.float32)
+    low = np.array([found.sides[0][0], found.sides[1][0]], np.float32)
+    U = resolve(langevin.model.dynamics).potential.energy
+    assert found.energy[1, 3] - found.energy[0, 0] == pytest.approx(
+        (float(U(at)) - float(U(low))) / found.temperature, abs=1e-4
+    )
     with pytest.raises(NeuritoError, match="there are 2 positions"):
         plots.potential(langevin, posterior, axes=(0, 2))
 

@@ -33,6 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bin_size=0.02,
     )
     words = ["--key", "spikes", "--axes", "trial time channel", "--bin-width", "0.02", "--hold-out", "0.3"]
+    words += ["--metadata", "condition"]
     words += [
         "--model",
         "linear",

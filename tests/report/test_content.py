@@ -1,43 +1,27 @@
 """What a page says of a run, whatever the run, and what it says of one that is broken."""
 
-import base64
 import json
 import shutil
 
 import numpy as np
 import pytest
+from tests.report.making import numbers, started, unpacked
 
 import neurito
-from neurito import NeuritoError, Run, Training, Trials
+from neurito import NeuritoError, Run, Trials
 from neurito.cli import main
 from neurito.data.trials import Head
-from neurito.inference.scores import SCORES
-from neurito.models import LangevinFlow, Layout, LinearDynamics, named
-from neurito.models.fitted import Fitted
+from neurito.inference import results
+from neurito.inference.scores import SCORES, TRUTH
+from neurito.models import LangevinFlow, LinearDynamics, named
+from neurito.plots.conditions import averages
+from neurito.plots.fields import landscape
 from neurito.report import cautions, page
+from neurito.report.figures import QUANTILES
 from neurito.report.model import parts, physical, summary, typeset
 from neurito.report.thinning import ENTRIES, packed, thinned
 
 RNG = np.random.default_rng(0)
-
-
-def started(specification, trials):
-    """A run of a model as it is before a fit."""
-    import jax
-
-    layout = Layout.of(trials)
-    return Run(Fitted(specification, layout, specification.build(layout, jax.random.key(0))), Training())
-
-
-def numbers(text):
-    """The data of a page's figures."""
-    return json.loads(text.split('id="data">')[1].split("</script>")[0])
-
-
-def unpacked(found):
-    codes = np.frombuffer(base64.b64decode(found["data"]), f"<u{found['bytes']}")
-    missing = np.iinfo(codes.dtype).max
-    return np.where(codes == missing, np.nan, found["low"] + found["step"] * codes).reshape(found["shape"])
 
 
 def test_the_page_of_a_run(page, run):
@@ -53,7 +37,7 @@ def test_the_page_of_a_run(page, run):
     for caution in ("No better than mean rates", "Coverage off", "Few spikes", "Few trials"):
         assert caution in text
     assert "cannot be had" in text  # a score that is NaN
-    assert "&lt;b&gt;rechts" not in text.split('id="data">')[0]
+    assert "<b>rechts" not in text.split('id="data">')[0]
     found = numbers(text)
     recorded = neurito.load(
         run.parent / "Aufnahme ñ.npz", key="spikes", axes="trial time channel", bin_width=0.02
@@ -73,6 +57,8 @@ def test_one_of_everything():
     assert found["latents"]["names"] == ["latent 1"]
     assert found["calibrated"] is None
     assert found["course"] is None
+    assert found["potential"] is None
+    assert found["signals"][0]["psths"] == {}
 
 
 def test_several_heads_and_unequal_trials_of_a_langevin_flow():
@@ -91,6 +77,31 @@ def test_several_heads_and_unequal_trials_of_a_langevin_flow():
     assert np.isnan(unpacked(found["signals"][0]["mean"])[1, 9:]).all()
     assert found["calibrated"]["count"] == 2 * 3 * 3
     assert "Potential" in text
+    plane = found["potential"]["planes"][0]
+    assert (found["potential"]["all"], plane["axes"]) == (2, [0, 1])
+    shown = landscape(run, results.infer(run, trials, quantiles=QUANTILES), points=61)
+    np.testing.assert_allclose(unpacked(plane["energy"]), shown.energy, atol=1e-4 * shown.energy.max())
+    np.testing.assert_allclose(plane["sides"], shown.sides, rtol=1e-5)
+
+
+def test_means_by_condition_are_those_of_the_figures():
+    which = np.repeat(["ä", "b", "c"], 4)
+    trials = Trials.from_array(RNG.poisson(0.5, (12, 10, 3)), bin_width=0.02, metadata={"condition": which})
+    run = started(LinearDynamics(latents=1, guide="bootstrap", particles=2), trials)
+    truth = RNG.gamma(2, 10, (12, 10, 3))
+    mean = numbers(page(run, trials))["signals"][0]
+    known = numbers(page(run, trials.with_head(TRUTH, Head.of(truth, "continuous", read=False))))["signals"][
+        0
+    ]
+    found = mean["psths"]["condition"]
+    assert (found["labels"], found["all"]) == (["b", "c", "ä"], 3)
+    assert found["against"] == "counts smoothed with 50 ms"
+    inferred = averages(unpacked(mean["mean"]), trials)
+    np.testing.assert_allclose(unpacked(found["inferred"]), inferred.inferred, atol=1e-2)
+    np.testing.assert_allclose(unpacked(found["target"]), inferred.target, atol=1e-2)
+    assert known["psths"]["condition"]["against"] == "the truth"
+    of_b = unpacked(known["psths"]["condition"]["target"])[0]
+    np.testing.assert_allclose(of_b, truth[which == "b"].mean(0), atol=1e-2)
 
 
 def test_a_baseline_has_no_latents():
@@ -109,6 +120,10 @@ def test_broken_runs_are_refused(run, tmp_path, capsys):
     shutil.copytree(run, newer)
     words = json.loads((newer / "model.json").read_text())
     (newer / "model.json").write_text(json.dumps(words | {"format": 99}))
+    cut = {name: tmp_path / name for name in ("scores.json", "history.json", "config.json", "model.json")}
+    for name, folder in cut.items():
+        shutil.copytree(run, folder)
+        (folder / name).write_text((run / name).read_text()[:20] if (run / name).exists() else '{"vali')
     moved = tmp_path / "moved"
     shutil.copytree(run, moved)
     config = json.loads((moved / "config.json").read_text())
@@ -119,6 +134,7 @@ def test_broken_runs_are_refused(run, tmp_path, capsys):
         (half, "has no model.safetensors"),
         (newer, "model format 99 is newer"),
         (tmp_path / "no", "no such"),
+        *((folder, f"{name}: ") for name, folder in cut.items()),
     ):
         assert main(["report", str(folder)]) == 2
         said = capsys.readouterr().err
@@ -157,7 +173,7 @@ def test_older_and_unscored_runs_are_shown(run, tmp_path, capsys):
 
 def test_another_recording_is_shown_whole(run, tmp_path):
     other = tmp_path / "andere.npz"
-    np.savez(other, spikes=RNG.poisson(0.6, (4, 12, 6)), bin_size=0.02)
+    np.savez(other, spikes=RNG.poisson(0.6, (4, 12, 6)), condition=np.arange(4), bin_size=0.02)
     assert main(["report", str(run), str(other), "--out", str(tmp_path / "p.html")]) == 0
     found = numbers((tmp_path / "p.html").read_text("utf-8"))
     assert len(found["trials"]["labels"]) == 4

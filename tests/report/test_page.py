@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.report.making import started
+
+from neurito import Trials
+from neurito.models import LangevinFlow
+from neurito.report import page as made
 
 webdriver = pytest.importorskip(
     "selenium.webdriver", reason="selenium is not installed: pip install 'neurito[test]'"
@@ -51,7 +57,21 @@ def opened(browser: Any, page: Path) -> Any:
     return browser
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> None:
+@pytest.fixture
+def landscape(browser: Any, opened: Any, tmp_path: Path) -> Iterator[Any]:
+    """The page of Langevin dynamics of two positions, without conditions."""
+    trials = Trials.from_array(np.random.default_rng(0).poisson(0.5, (5, 12, 3)), bin_width=0.02)
+    run = started(LangevinFlow(latents=3, hidden=4, control=4, context=4), trials)
+    (tmp_path / "p.html").write_text(made(run, trials), encoding="utf-8")
+    before = browser.current_url
+    browser.get((tmp_path / "p.html").as_uri())
+    until(lambda: browser.execute_script("return document.documentElement.dataset.ready"))
+    yield browser
+    browser.get(before)
+    until(lambda: browser.execute_script("return document.documentElement.dataset.ready"))
+
+
+def until(true: Callable[[], Any], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "the page is not ready"
@@ -100,6 +120,42 @@ def test_pickers_change_the_figures(opened: Any) -> None:
     assert drawn(opened, "plot-latents") != latent
 
 
+def test_means_by_condition(opened: Any) -> None:
+    choose(opened, "channel", 2)
+    before = drawn(opened, "plot-psths")
+    assert len(before) == 2 * 2  # of two conditions, inferred and recorded
+    said = words(opened, "words-psths")
+    assert "means over the shown trials of each condition" in said
+    assert "counts smoothed with 50 ms" in said
+    assert "spikes/s" in opened.execute_script("return document.getElementById('plot-psths').textContent")
+    choose(opened, "channel", 4)
+    assert drawn(opened, "plot-psths") != before
+    assert words(opened, "words-psths") != said
+    opened.execute_script("document.querySelector('#table-psths').closest('details').open = true")
+    until(lambda: len(opened.find_elements("css selector", "#table-psths tr")) == 1 + 12)
+
+
+def test_the_potential(landscape: Any) -> None:
+    kinds = [kind for kind, _ in drawn(landscape, "plot-potential")]
+    assert kinds == ["contour"] + [None] * 5  # lines
+    said = words(landscape, "words-potential")
+    assert "along position 1 and position 2, the other 1 position at their mean" in said
+    before = drawn(landscape, "plot-potential")
+    choose(landscape, "plane", 2)
+    assert "along position 2 and position 3" in words(landscape, "words-potential")
+    assert drawn(landscape, "plot-potential") != before
+    before = drawn(landscape, "plot-potential")
+    choose(landscape, "trial", 2)
+    assert drawn(landscape, "plot-potential") != before
+    assert "trial 2 thick" in words(landscape, "words-potential")
+    assert "sort them into conditions" in words(landscape, "words-psths")
+    assert [one for one in landscape.get_log("browser") if one["level"] == "SEVERE"] == []
+
+
+def test_other_dynamics_have_no_potential(opened: Any) -> None:
+    assert not opened.find_element("id", "landscape").is_displayed()
+
+
 def test_latents_turn_and_change_axes(opened: Any) -> None:
     assert {kind for kind, _ in drawn(opened, "plot-space")} == {"scatter3d"}
     eye = "return JSON.stringify(document.getElementById('plot-space').layout.scene.camera.eye)"
@@ -117,7 +173,8 @@ def test_latents_turn_and_change_axes(opened: Any) -> None:
 def test_everything_has_words(opened: Any) -> None:
     unnamed = opened.execute_script(
         "return [...document.querySelectorAll('.plot:not([hidden])')]"
-        ".filter(p => !document.getElementById(p.getAttribute('aria-labelledby')).textContent).map(p => p.id)"
+        ".filter(p => p.offsetParent && !document.getElementById(p.getAttribute('aria-labelledby')).textContent)"
+        ".map(p => p.id)"
     )
     assert unnamed == []
     unlabelled = opened.execute_script(
@@ -134,7 +191,7 @@ def test_the_keyboard_reaches_the_pickers(opened: Any) -> None:
     for _ in range(40):
         opened.switch_to.active_element.send_keys(Keys.TAB)
         reached.add(opened.execute_script("return document.activeElement.id"))
-    assert {"trial", "channel", "x", "y", "z", "turn"} <= reached
+    assert {"trial", "channel", "by", "x", "y", "z", "turn"} <= reached
     opened.execute_script("document.getElementById('trial').focus()")
     before = words(opened, "words-channel")
     opened.switch_to.active_element.send_keys(Keys.ARROW_DOWN)

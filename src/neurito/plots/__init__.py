@@ -11,9 +11,9 @@ Every function returns a Matplotlib Figure with units and a caption, in one styl
 
 from neurito.plots.behaviour import decoded
 from neurito.plots.calibrated import LEVELS, calibration, predictive_pit
-from neurito.plots.conditions import psths, trajectories
+from neurito.plots.conditions import Averages, averages, psths, trajectories
 from neurito.plots.course import training
-from neurito.plots.fields import flow, potential
+from neurito.plots.fields import Landscape, flow, landscape, potential
 from neurito.plots.rhythms import Rhythms, oscillators, rhythms
 from neurito.plots.scores import comparison
 from neurito.plots.signals import rates
@@ -22,13 +22,17 @@ from neurito.plots.states import aligned, latents
 
 __all__ = [
     "LEVELS",
+    "Averages",
+    "Landscape",
     "Rhythms",
     "aligned",
+    "averages",
     "calibration",
     "comparison",
     "decoded",
     "flow",
     "generated",
+    "landscape",
     "latents",
     "oscillators",
     "potential",

@@ -40,7 +40,7 @@ def decoded(posterior: Any, trials: Trials, head: str, trial: int = 0, *, most: 
     if signal.kind == "counts":
         seen = seen / trials.dt[..., None]
     with mpl.rc_context(STYLE):
-        figure, axes = panels(7, 0.9 + 1.1 * len(chosen), len(chosen), 1, sharex=True)
+        figure, axes = panels(7.0, 0.9 + 1.1 * len(chosen), len(chosen), 1, sharex=True)
         time = trials.time[trial, :n]
         for axis, channel in zip(np.atleast_1d(axes), chosen, strict=True):
             low, high = band[trial, :n, 0, channel], band[trial, :n, -1, channel]

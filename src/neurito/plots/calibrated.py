@@ -71,7 +71,7 @@ def calibration(pit: Float[np.ndarray, " scored"]) -> Figure:
     levels = tuple(np.linspace(0.05, 0.95, 19))
     covered = evaluation.coverage(pit, levels)
     with mpl.rc_context(STYLE):
-        figure, axes = panels(6, 2.6, 1, 2)
+        figure, axes = panels(6.0, 2.6, 1, 2)
         axes[0].hist(pit, 20, range=(0, 1), density=True, color=MODEL, alpha=0.7, label="found")
         axes[0].axhline(1, color=DATA, lw=0.8, label="calibrated")
         axes[0].set(

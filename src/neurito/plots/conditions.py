@@ -1,7 +1,7 @@
 """Activity and latents, averaged over the trials of each condition."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +18,62 @@ from neurito.plots.style import CYCLE, STYLE, blank, caption, panels
 MOST = 8
 """Most conditions in one figure."""
 _DASHES = ("-", "--", ":", "-.")
+
+
+class Averages(NamedTuple):
+    """Activity averaged over the trials of each condition.
+
+    Counts are in spikes/s, other signals in their own unit; NaN where no trial of a condition has data.
+    """
+
+    labels: Shaped[np.ndarray, " condition"]
+    time: Float[np.ndarray, " time"]
+    """bin centres from the start of a trial, seconds"""
+    inferred: Float[np.ndarray, "condition time channel"]
+    target: Float[np.ndarray, "condition time channel"]
+    """what inferred activity should be like: the truth where it is known, elsewhere the data"""
+    r2: Float[np.ndarray, " channel"]
+    """over conditions and bins; NaN where there are too few of them"""
+    against: str
+    """what the target is, in words"""
+
+
+def averages(
+    mean: Float[np.ndarray, "trial time channel"],
+    trials: Trials,
+    by: str = "condition",
+    *,
+    true: Float[np.ndarray, "trial time channel"] | None = None,
+    sd: float = 0.05,
+    head: str | None = None,
+) -> Averages:
+    """Peri-stimulus time histograms of the data, or of the truth, and of what was inferred, by condition.
+
+    Args:
+        mean: posterior means of the head: rates (spikes/s) or values.
+        trials: the recording.
+        by: the metadata column that says the condition.
+        true: the true rates (spikes/s) or values, where they are known.
+        sd: of the Gaussian that smooths recorded counts, seconds.
+        head: which signal; None = the main one.
+
+    Raises:
+        NeuritoError: there is no such column.
+    """
+    signal, conditions = trials.head(head), _column(trials, by)
+    counts = signal.kind == "counts"
+    width = trials.bin_width if counts else 1.0  # of other signals the mean, not a rate
+    inferred = psth(mean * width, conditions, width, 0.0)
+    if true is None:
+        target = psth(signal.values, conditions, width, sd if counts else 0.0)
+        against = f"counts smoothed with {1000 * sd:g} ms" if counts else "the data"
+    else:
+        target, against = psth(true * width, conditions, width, 0.0), "the truth"
+    x, y = (one.rates.reshape(-1, signal.n_channels) for one in (target, inferred))
+    r2 = np.array([_r2(a, b) for a, b in zip(x.T, y.T, strict=True)])
+    return Averages(
+        inferred.conditions, trials.time[np.argmax(trials.lengths)], inferred.rates, target.rates, r2, against
+    )
 
 
 def psths(
@@ -44,57 +100,36 @@ def psths(
     Raises:
         NeuritoError: there is no such column.
     """
-    signal, conditions, shown = trials.head(head), _column(trials, by), _shown(trials, by)
+    mean, signal = posterior.rate_mean.values, trials.head(head)
+    found, shown = averages(mean, trials, by, true=true, sd=sd, head=head), told_apart(trials, by)
     counts = signal.kind == "counts"
     held = np.asarray(~signal.read.any((0, 1)) & signal.score.any((0, 1)))
-    mean = posterior.rate_mean.values
     rows = telling(mean[trials.exists], held, counts, 6) if channels is None else list(channels)
-    width = trials.bin_width if counts else 1.0  # of other signals the mean, not a rate
-    inferred = psth(mean * width, conditions, width, 0.0)
-    if true is None:
-        target = psth(signal.values, conditions, width, sd if counts else 0.0)
-    else:
-        target = psth(true * width, conditions, width, 0.0)
-    time = trials.time[np.argmax(trials.lengths)]
     with mpl.rc_context(STYLE):
         columns = min(3, len(rows))
         lines = -(-len(rows) // columns)
-        figure, axes = panels(7, 1.0 + 1.5 * lines, lines, columns)
+        figure, axes = panels(7.0, 1.0 + 1.5 * lines, lines, columns)
         flat = np.atleast_1d(axes).ravel()
         for axis, channel in zip(flat, rows, strict=False):
-            for i, (label, colour, dash) in enumerate(shown):
-                at = int(np.flatnonzero(inferred.conditions == label)[0])
-                axis.plot(time, target.rates[at, :, channel], color=colour, ls="--", lw=0.8)
+            for label, colour, dash in shown:
+                at = found.labels == label
+                axis.plot(found.time, found.target[at, :, channel][0], color=colour, ls="--", lw=0.8)
                 axis.plot(
-                    time,
-                    inferred.rates[at, :, channel],
-                    color=colour,
-                    ls=dash,
-                    label=str(label) if i < MOST else "",
+                    found.time, found.inferred[at, :, channel][0], color=colour, ls=dash, label=str(label)
                 )
-            x, y = target.rates[..., channel].ravel(), inferred.rates[..., channel].ravel()
-            both = np.isfinite(x) & np.isfinite(y)
-            r2 = float(r_squared(x[both][:, None], y[both][:, None])[0]) if both.sum() > 1 else float("nan")
             what = f"{'neuron' if counts else 'channel'} {signal.names[channel]}"
             out = " (held out)" if held[channel] else ""
-            axis.set(title=f"{what}{out}, R2 = {r2:.2f}", xlabel="time in the trial (s)")
+            axis.set(title=f"{what}{out}, R2 = {found.r2[channel]:.2f}", xlabel="time in the trial (s)")
             axis.set_ylabel("spikes/s" if counts else signal.unit or "signal")
             if counts:
                 axis.set_ylim(bottom=0)
         for axis in flat[len(rows) :]:
             axis.remove()
         figure.legend(*flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, title=by)
-        dashed = (
-            "the truth"
-            if true is not None
-            else f"counts smoothed with {1000 * sd:g} ms"
-            if counts
-            else "the data"
-        )
         caption(
             figure,
-            f"Means over the trials of each {by} ({_of(trials, by, shown)}): inferred (bold) and {dashed} (dashed). R2 "
-            "over all conditions and bins.",
+            f"Means over the trials of each {by} ({_of(trials, by, shown)}): inferred (bold) and {found.against} "
+            "(dashed). R2 over all conditions and bins.",
         )
         return figure
 
@@ -113,7 +148,7 @@ def trajectories(
     Raises:
         NeuritoError: there is no such column, or no such latent.
     """
-    conditions, shown = _column(trials, by), _shown(trials, by)
+    conditions, shown = _column(trials, by), told_apart(trials, by)
     z = posterior.latent_mean.values
     count = z.shape[2]
     chosen = [i for i in axes if i < count] if tuple(axes) == (0, 1, 2) else list(axes)
@@ -156,6 +191,12 @@ def trajectories(
         return figure
 
 
+def _r2(x: Float[np.ndarray, " bin"], y: Float[np.ndarray, " bin"]) -> float:
+    """Of y against x where both are there."""
+    both = np.isfinite(x) & np.isfinite(y)
+    return float(r_squared(x[both][:, None], y[both][:, None])[0]) if both.sum() > 1 else float("nan")
+
+
 def _column(trials: Trials, by: str) -> Shaped[np.ndarray, " trial"]:
     if by not in trials.metadata:
         known = f"; {nearest(by, trials.metadata)}" if trials.metadata else ": the recording has no metadata"
@@ -163,7 +204,7 @@ def _column(trials: Trials, by: str) -> Shaped[np.ndarray, " trial"]:
     return trials.metadata[by]
 
 
-def _shown(trials: Trials, by: str) -> list[tuple[Any, str, str]]:
+def told_apart(trials: Trials, by: str) -> list[tuple[Any, str, str]]:
     """Conditions, evenly chosen where there are many, with colours and dashes that tell them apart."""
     labels = np.unique(_column(trials, by))
     some = labels[np.unique(np.linspace(0, len(labels) - 1, min(MOST, len(labels))).round().astype(int))]
@@ -172,4 +213,5 @@ def _shown(trials: Trials, by: str) -> list[tuple[Any, str, str]]:
 
 def _of(trials: Trials, by: str, shown: Sequence[Any]) -> str:
     labels = len(np.unique(trials.metadata[by]))
-    return f"{trials.n_trials} trials" + (f"; {len(shown)} of {labels} values" if len(shown) < labels else "")
+    count = f"{trials.n_trials} trial{'s' * (trials.n_trials > 1)}"
+    return count + (f"; {len(shown)} of {labels} values" if len(shown) < labels else "")

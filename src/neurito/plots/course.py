@@ -1,6 +1,7 @@
 """The course of a fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 from neurito.plots.style import MODEL, STYLE, TRUTH, caption, panels
 
 
-def training(history: Sequence[dict[str, float]], score: str = "bound") -> Figure:
+def training(history: Sequence[Mapping[str, Any]], score: str = "bound") -> Figure:
     """The course of a fit.
 
     Args:
@@ -17,7 +18,7 @@ def training(history: Sequence[dict[str, float]], score: str = "bound") -> Figur
         score: what chose the parameters, `Training.score`.
     """
     with mpl.rc_context(STYLE):
-        figure, axes = panels(7, 2.5, 1, 3)
+        figure, axes = panels(7.0, 2.5, 1, 3)
         step = np.array([row["step"] for row in history])
         shown = (
             ("bound", "bound, training batches", "nats per bin"),

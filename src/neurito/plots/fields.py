@@ -1,6 +1,6 @@
 """Where fitted dynamics lead: flow fields with fixed points, and potential landscapes."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import matplotlib as mpl
@@ -81,6 +81,57 @@ def _plane(
     return centre, np.linalg.svd(there - centre, full_matrices=False)[2][:2].T
 
 
+class Landscape(NamedTuple):
+    """The potential of Langevin dynamics around the data, along one or two positions."""
+
+    axes: tuple[int, ...]
+    """the positions, counted from 0"""
+    sides: tuple[Float[np.ndarray, " point"], ...]
+    """points along each of them"""
+    energy: Float[np.ndarray, "..."]
+    """(point,), or (point of the second position, point of the first): U / T above the lowest of them"""
+    positions: Float[np.ndarray, "trial time position"]
+    """of the data, all of them"""
+    temperature: float
+
+
+def landscape(
+    model: Fitted | HasFitted, posterior: Any, *, axes: tuple[int, int] = (0, 1), points: int = 121
+) -> Landscape:
+    """The potential of Langevin dynamics in units of the temperature, where the data are.
+
+    Args:
+        model: a run or its fitted model.
+        posterior: what `neurito.infer` gave; the other positions rest at their mean.
+        axes: which positions; the first of them alone where there is only one.
+        points: along each position.
+
+    Raises:
+        NeuritoError: the dynamics have no potential, or no such positions.
+    """
+    fitted = fitted_of(model)
+    dynamics = resolve(fitted.model.dynamics)
+    if not isinstance(dynamics, Langevin | ReleasedLangevin):
+        raise NeuritoError(
+            f"{fitted.specification.name} has no potential: only Langevin dynamics have; see neurito.plots.flow"
+        )
+    dim = dynamics.noise_dim
+    chosen = list(axes[: min(dim, 2)])
+    if not all(0 <= i < dim for i in chosen):
+        raise NeuritoError(f"axes={axes}: there are {dim} positions, counted from 0")
+    z = posterior.latent_mean.values[..., :dim].astype(np.float64)
+    there = z[np.isfinite(z).all(-1)]
+    low, high = there[:, chosen].min(0), there[:, chosen].max(0)
+    room = 0.3 * (high - low) + 1e-6
+    sides = tuple(np.linspace(a - r, b + r, points) for a, b, r in zip(low, high, room, strict=True))
+    grid = np.stack(np.meshgrid(*sides, indexing="xy"), -1)
+    at = np.broadcast_to(there.mean(0), (*grid.shape[:-1], dim)).copy()
+    at[..., chosen] = grid
+    T = float(dynamics.temperature.value) if isinstance(dynamics, Langevin) else 1.0
+    U = np.asarray(dynamics.potential.energy(jnp.asarray(at)), np.float64) / T
+    return Landscape(tuple(chosen), sides, U - U.min(), z, T)
+
+
 def potential(
     model: Fitted | HasFitted, posterior: Any, *, axes: tuple[int, int] = (0, 1), most: int = 30
 ) -> Figure:
@@ -95,30 +146,12 @@ def potential(
     Raises:
         NeuritoError: the dynamics have no potential, or no such positions.
     """
-    fitted = fitted_of(model)
-    dynamics = resolve(fitted.model.dynamics)
-    if not isinstance(dynamics, Langevin | ReleasedLangevin):
-        raise NeuritoError(
-            f"{fitted.specification.name} has no potential: only Langevin dynamics have; see neurito.plots.flow"
-        )
-    dim = dynamics.noise_dim
-    z = posterior.latent_mean.values[:most, :, :dim].astype(np.float64)
-    there = z[np.isfinite(z).all(-1)]
-    chosen = list(axes[: min(dim, 2)])
-    if not all(0 <= i < dim for i in chosen):
-        raise NeuritoError(f"axes={axes}: there are {dim} positions, counted from 0")
-    T = float(dynamics.temperature.value) if isinstance(dynamics, Langevin) else 1.0
-    low, high = there[:, chosen].min(0), there[:, chosen].max(0)
-    room = 0.3 * (high - low) + 1e-6
-    sides = [np.linspace(a - r, b + r, 121) for a, b, r in zip(low, high, room, strict=True)]
-    grid = np.stack(np.meshgrid(*sides, indexing="xy"), -1)
-    at = np.broadcast_to(there.mean(0), (*grid.shape[:-1], dim)).copy()
-    at[..., chosen] = grid
-    U = np.asarray(dynamics.potential.energy(jnp.asarray(at)), np.float64) / T
-    U -= U.min()
+    found = landscape(model, posterior, axes=axes)
+    z, sides, U, dim = found.positions[:most], found.sides, found.energy, found.positions.shape[2]
     with mpl.rc_context(STYLE):
         figure, axis = panels(4.6, 3.8, 1, 1)
-        if len(chosen) == 1:
+        if len(sides) == 1:
+            there = z[np.isfinite(z).all(-1)]
             axis.plot(sides[0], U, color=MODEL)
             axis.plot(there[:, 0], np.interp(there[:, 0], sides[0], U), ".", ms=1.5, color=DATA)
             axis.set(xlabel="position 1 (arbitrary units)", ylabel="U / T (above the lowest)")
@@ -127,20 +160,16 @@ def potential(
             levels = levels if len(levels) > 1 else np.array([U.min(), U.min() + 1])
             drawn = axis.contourf(*sides, U, levels, cmap="cividis")
             figure.colorbar(drawn, ax=axis, label="U / T (above the lowest drawn)", format="%.2g")
-            for path in z[:, :, chosen]:
+            for path in z[:, :, found.axes]:
                 axis.plot(*path.T, color="white", lw=0.5, alpha=0.7)
-            axis.set(
-                **{
-                    f"{a}label": f"position {i + 1} (arbitrary units)"
-                    for a, i in zip("xy", chosen, strict=True)
-                }
-            )
-        axis.set_title(fitted.specification.name)
-        others = f"; the other {dim - len(chosen)} positions at their mean" if dim > len(chosen) else ""
+            labels = (f"position {i + 1} (arbitrary units)" for i in found.axes)
+            axis.set(**{f"{a}label": label for a, label in zip("xy", labels, strict=True)})
+        axis.set_title(fitted_of(model).specification.name)
+        others = f"; the other {dim - len(sides)} positions at their mean" if dim > len(sides) else ""
         caption(
             figure,
-            f"Potential in units of the temperature T ({T:.3g}), and positions of {len(z)} trials "
-            f"({'white' if len(chosen) > 1 else 'grey'}){others}. Without other forces the "
+            f"Potential in units of the temperature T ({found.temperature:.3g}), and positions of {len(z)} trials "
+            f"({'white' if len(sides) > 1 else 'grey'}){others}. Without other forces the "
             "density of states goes as exp(-U / T).",
         )
         return figure

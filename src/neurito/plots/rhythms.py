@@ -84,7 +84,7 @@ def oscillators(model: Fitted | HasFitted) -> Figure:
     found, name = rhythms(model), fitted_of(model).specification.name
     n = len(found.frequency)
     with mpl.rc_context(STYLE):
-        figure, axes = panels(7, 3.0, 1, 2 + (found.coupling is not None))
+        figure, axes = panels(7.0, 3.0, 1, 2 + (found.coupling is not None))
         places = np.arange(1, n + 1)
         for axis, values, label, colour in (
             (axes[0], found.frequency, "frequency (Hz)", MODEL),

@@ -34,7 +34,7 @@ def comparison(found: Comparison, *, scores: tuple[str, ...] = (), reference: st
         raise NeuritoError("the runs have no scores to draw: neurito evaluate gives them some")
     with mpl.rc_context(STYLE):
         figure, axes = panels(
-            7, 1.1 + 0.32 * len(labels) * -(-len(chosen) // 2), -(-len(chosen) // 2), min(2, len(chosen))
+            7.0, 1.1 + 0.32 * len(labels) * -(-len(chosen) // 2), -(-len(chosen) // 2), min(2, len(chosen))
         )
         flat = np.atleast_1d(axes).ravel()
         for axis, name in zip(flat, chosen, strict=False):

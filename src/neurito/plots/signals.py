@@ -43,7 +43,7 @@ def rates(
     chosen = telling(mean, held, counts) if channels is None else list(channels)
     with mpl.rc_context(STYLE):
         figure, axes = panels(
-            7, 1.9 + 1.0 * len(chosen), 1 + len(chosen), 1, [1.9, *[1] * len(chosen)], sharex=True
+            7.0, 1.9 + 1.0 * len(chosen), 1 + len(chosen), 1, [1.9, *[1.0] * len(chosen)], sharex=True
         )
         edges = np.append(time - trials.dt[trial, :n] / 2, time[-1] + trials.dt[trial, n - 1] / 2)
         shown = values if counts else (values - np.nanmean(values, 0)) / (np.nanstd(values, 0) + 1e-12)

@@ -29,7 +29,7 @@ def _spikes(data: Trials, drawn: Trials, head: str | None) -> Figure:
         spike_statistics(x.values, data.bin_width, segment=segment)
         for x in (data.head(head), drawn.head(head))
     )
-    figure, axes = panels(7, 5.2, 2, 3)
+    figure, axes = panels(7.0, 5.2, 2, 3)
     flat = axes.ravel()
     pairs = np.triu_indices(len(found.rate), 1)
 
@@ -71,7 +71,7 @@ def _signals(data: Trials, drawn: Trials, head: str | None) -> Figure:
     recorded, simulated = data.head(head), drawn.head(head)
     length = int(min(data.lengths.min(), drawn.lengths.min()))
     segment = min(length, 512)
-    figure, axes = panels(7, 4.6, 2, 2)
+    figure, axes = panels(7.0, 4.6, 2, 2)
     chosen = np.unique(np.linspace(0, recorded.n_channels - 1, min(5, recorded.n_channels)).astype(int))
     shown = min(length, 500)
     low, high = np.inf, -np.inf

@@ -40,7 +40,7 @@ def latents(
     n, dimensions = int(trials.lengths[trial]), z.shape[2]
     time, rows = trials.time[trial, :n], min(dimensions, 6)
     with mpl.rc_context(STYLE):
-        figure = blank(7, max(2.6, 0.75 * rows + 0.9))
+        figure = blank(7.0, max(2.6, 0.75 * rows + 0.9))
         grid = figure.add_gridspec(rows, 2, width_ratios=[1.35, 1])
         first: Axes | None = None
         for i in range(rows):

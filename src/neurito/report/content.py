@@ -66,6 +66,7 @@ def page(
         "simulated": figures.simulated(run, few.trials, main, rows, seed),
         "calibrated": figures.calibrated(run, few.trials, posterior, main),
         "flow": figures.flow(run, posterior),
+        "potential": figures.potential(run, posterior),
     }
     stored = scores_in(folder) if folder else {}
     own = _columns(stored, part)

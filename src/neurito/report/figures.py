@@ -1,5 +1,6 @@
 """The numbers behind the figures of a page, as plain data for its script."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from neurito.inference import results
 from neurito.inference.scores import TRUTH
 from neurito.models.fitted import Fitted
 from neurito.plots.calibrated import LEVELS, predictive_pit
+from neurito.plots.conditions import averages, told_apart
+from neurito.plots.fields import landscape
 from neurito.plots.signals import telling
 from neurito.report.model import latent_names
 from neurito.report.thinning import conditions, packed
@@ -25,6 +28,10 @@ QUANTILES = tuple(sorted({0.025, 0.975, *LEVELS}))
 """Of the rates: a 95 % band, and even ones for calibration."""
 SIMULATED = 40
 """Most channels whose simulations are compared with the data."""
+GROUPINGS = 2
+"""Most columns of metadata by which activity is averaged."""
+POSITIONS, POINTS = 5, 61
+"""Most positions among which a plane of the potential is chosen; points along each."""
 
 
 def signals(
@@ -50,11 +57,13 @@ def signals(
         rows = np.array(telling(flat, held_out(head), head.kind == "counts", channels), int)
     truth = trials.heads.get(TRUTH)
     true = truth.values if truth is not None and truth.values.shape == head.values.shape else None
-    found = [_signal(main, head, mean, posterior.rate_quantile, rows, true)]
+    found = [_signal(main, trials, mean, posterior.rate_quantile, rows, true)]
     for name in others:
-        other, every = trials.head(name), np.arange(trials.head(name).n_channels)[:16]
+        every = np.arange(trials.head(name).n_channels)[:16]
         found.append(
-            _signal(name, other, posterior[f"{name}_mean"].values, posterior[f"{name}_quantile"], every, None)
+            _signal(
+                name, trials, posterior[f"{name}_mean"].values, posterior[f"{name}_quantile"], every, None
+            )
         )
     return found, rows
 
@@ -66,12 +75,13 @@ def held_out(head: Head) -> np.ndarray:
 
 def _signal(
     name: str,
-    head: Head,
+    trials: Trials,
     mean: Float[np.ndarray, "trial time channel"],
     quantiles: Any,
     rows: Int[np.ndarray, " shown"],
     true: np.ndarray | None,
 ) -> dict[str, Any]:
+    head = trials.head(name)
     low, high = (quantiles.sel(quantile=q, method="nearest").values[..., rows] for q in (0.025, 0.975))
     counts = head.kind == "counts"
     return {
@@ -85,6 +95,30 @@ def _signal(
         "low": packed(low),
         "high": packed(high),
         "true": None if true is None else packed(true[..., rows]),
+        "psths": {by: _psths(name, trials, mean, rows, true, by) for by in conditions(trials)[:GROUPINGS]},
+    }
+
+
+def _psths(
+    name: str,
+    trials: Trials,
+    mean: Float[np.ndarray, "trial time channel"],
+    rows: Int[np.ndarray, " shown"],
+    true: np.ndarray | None,
+    by: str,
+) -> dict[str, Any]:
+    """Averages of a signal over the trials of each condition."""
+    found = averages(mean, trials, by, true=true, head=name)
+    labels = [label for label, _, _ in told_apart(trials, by)]
+    some = np.flatnonzero(np.isin(found.labels, labels))
+    return {
+        "labels": [str(label) for label in found.labels[some]],
+        "all": len(found.labels),
+        "time": _list(found.time),
+        "inferred": packed(found.inferred[some][..., rows]),
+        "target": packed(found.target[some][..., rows]),
+        "r2": _list(found.r2[rows]),
+        "against": found.against,
     }
 
 
@@ -231,6 +265,30 @@ def flow(run: Run, posterior: Any, input_: np.ndarray | None = None) -> dict[str
         "at": np.round(grid, 5).tolist(),
         "to": np.round(arrows, 6).tolist(),
         "spacing": float(np.mean([np.diff(a)[0] for a in axes])),
+    }
+
+
+def potential(run: Run, posterior: Any) -> dict[str, Any] | None:
+    """The potential of Langevin dynamics on the planes of their first positions; None of other dynamics.
+
+    Args:
+        run: the run.
+        posterior: latents, which say where to look.
+    """
+    try:
+        first = landscape(run, posterior, points=POINTS)
+    except NeuritoError:
+        return None
+    dim = first.positions.shape[2]
+    pairs = list(itertools.combinations(range(min(dim, POSITIONS)), 2))
+    planes = [landscape(run, posterior, axes=pair, points=POINTS) for pair in pairs] or [first]
+    return {
+        "all": dim,
+        "temperature": _plain(first.temperature),
+        "planes": [
+            {"axes": one.axes, "sides": [_list(side) for side in one.sides], "energy": packed(one.energy)}
+            for one in planes
+        ],
     }
 
 

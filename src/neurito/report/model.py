@@ -82,9 +82,8 @@ def physical(fitted: Fitted) -> Part | None:
     found: dict[str, np.ndarray] = {}
     if hasattr(dynamics, "decay"):
         a = np.asarray(dynamics.decay.value, np.float64)
-        found["time constant of decay a (s)"] = -fitted.layout.bin_width / np.log(
-            np.clip(a, 1e-12, 1 - 1e-12)
-        )
+        rate = -np.log(np.clip(a, 1e-12, 1 - 1e-12)) / fitted.layout.bin_width
+        found["time constant of decay a (s)"] = np.asarray(1 / rate)
     if hasattr(dynamics, "time_constant"):
         tau = float(getattr(dynamics.time_constant, "value", dynamics.time_constant))
         found["unit of time (s)"] = np.array(tau)

@@ -33,6 +33,8 @@
   const time = unpack(trials.time), width = unpack(trials.width);
   for (const signal of signals)
     for (const key of ["values", "mean", "low", "high", "true"]) signal[key] = unpack(signal[key]);
+  for (const signal of signals)
+    for (const one of Object.values(signal.psths)) for (const key of ["inferred", "target"]) one[key] = unpack(one[key]);
   if (latents) for (const key of ["mean", "sd"]) latents[key] = unpack(latents[key]);
 
   const finite = (x) => x.filter(Number.isFinite);
@@ -111,7 +113,10 @@
       [state.signal, state.channel] = $("channel").value.split("/").map(Number);
       drawChannel();
       drawAll();
+      drawPsths();
     };
+    options($("by"), Object.keys(signals[0].psths).map((by) => [by, by]), Object.keys(signals[0].psths)[0]);
+    $("by").onchange = drawPsths;
     if (!latents) return;
     const n = latents.names.length, axes = [...latents.names.entries(), ["time", "time"]];
     options($("x"), axes, n > 1 ? 0 : "time");
@@ -120,6 +125,9 @@
     options($("colour"), [["", "this trial"], ...Object.keys(trials.groups).map((g) => [g, g])], "");
     for (const id of ["x", "y", "z", "colour"]) $(id).onchange = drawSpace;
     $("turn").onclick = turn;
+    const planes = page.potential ? page.potential.planes : [];
+    options($("plane"), planes.map(({ axes }, i) => [i, axes.map((a) => plain(latents.names[a])).join(", ")]), 0);
+    $("plane").onchange = drawPotential;
   }
   function webgl() {
     try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch { return false; }
@@ -217,6 +225,33 @@
       (signal.counts ? " of the rates." : ", on the same scale.");
   }
 
+  function drawPsths() {
+    const signal = signals[state.signal], by = $("by").value, found = signal.psths[by], { channel } = state;
+    if (!found) {
+      $("by").closest(".controls").hidden = $("table-psths").closest("details").hidden = true;
+      return absent("psths", "Nothing is known of the trials that would sort them into conditions (metadata of few values).");
+    }
+    const [, bins, channels] = found.inferred.shape, x = found.time;
+    const line = (array, c) => x.map((_, t) => array.values[(c * bins + t) * channels + channel]);
+    const lines = found.labels.map((name, c) => ({ name, inferred: line(found.inferred, c), target: line(found.target, c) }));
+    const traces = lines.flatMap(({ name, inferred, target }, c) => {
+      const paint = CYCLE[c % 6], more = { x, mode: "lines", name: plain(name), legendgroup: name };
+      return [
+        { ...more, y: target, showlegend: false, line: { color: paint, width: 1, dash: "dash" }, hovertemplate: `%{y:.3g}<extra>${plain(name)}, ${found.against}</extra>` },
+        { ...more, y: inferred, line: { color: paint, width: 2.5, dash: DASHES[Math.floor(c / 6)] }, hovertemplate: `%{y:.3g}<extra>${plain(name)}, inferred</extra>` },
+      ];
+    });
+    draw("plot-psths", traces, { xaxis: axis("time in the trial (s)"), hovermode: "closest",
+      yaxis: axis(plain(signal.unit), signal.counts ? { rangemode: "tozero" } : {}) });
+    const peak = most(lines.flatMap((one) => one.inferred)), top = lines.find((one) => one.inferred.includes(peak));
+    const shown = lines.length < found.all ? `${lines.length} of the ${found.all} values of ${by}` : `each ${by}`;
+    $("words-psths").textContent = `${called(signal, channel)}, means over the shown trials of ${shown}: inferred (bold) and ${found.against} (dashed). ` +
+      `Inferred is highest for ${by} ${top.name}, ${short(peak)} ${signal.unit} at ${short(x[top.inferred.indexOf(peak)])} s. ` +
+      (found.r2[channel] === null ? "" : `R2 over conditions and bins: ${short(found.r2[channel])}.`);
+    later("table-psths", () => table("table-psths", ["time (s)", ...lines.flatMap(({ name }) => [`${name}, inferred`, `${name}, ${found.against}`])],
+      x.map((t, i) => [t, ...lines.flatMap((one) => [one.inferred[i], one.target[i]])])));
+  }
+
   // latents
 
   const axisName = (key) => (key === "time" ? "time (s)" : plain(latents.names[key]));
@@ -310,11 +345,43 @@
     later("table-latents", () => table("table-latents", ["time (s)", ...latents.names.flatMap((l) => [l, "sd"])],
       x.map((t, i) => [t, ...every.flatMap((l) => [series(latents.mean, trial, l)[i], series(latents.sd, trial, l)[i]])])));
   }
+  function drawPotential() {
+    const found = page.potential;
+    if (!found) return;
+    const { axes, sides, energy } = found.planes[Number($("plane").value)], U = unpack(energy), names = axes.map((a) => plain(latents.names[a]));
+    const titles = names.map((name) => `${name} (arbitrary units)`), order = [...trials.labels.keys()].filter((i) => i !== state.trial);
+    const bottom = U.values.indexOf(0), wide = sides[0].length, rest = found.all - axes.length;
+    const traces = [];
+    if (axes.length > 1) {
+      const rows = sides[1].map((_, j) => Array.from(U.values.subarray(j * wide, (j + 1) * wide)));
+      const sorted = Float64Array.from(U.values).sort(), top = sorted[Math.floor(0.8 * sorted.length)] || 1; // walls would hide the floor
+      traces.push({ type: "contour", x: sides[0], y: sides[1], z: rows, zmin: 0, zmax: top, colorscale: "Cividis", ncontours: 16, name: "U / T",
+        contours: { start: 0, end: top, size: top / 12 }, line: { width: 0.5, color: "rgba(255,255,255,0.35)" },
+        colorbar: { title: { text: "U / T", side: "right" }, thickness: 12 }, hovertemplate: "%{x:.3g}, %{y:.3g}<br>U / T %{z:.3g}<extra></extra>" });
+    } else
+      traces.push({ x: sides[0], y: Array.from(U.values), mode: "lines", name: "U / T", line: { color: colour("model"), width: 2 } });
+    const height = (x) => {
+      const at = Math.min(Math.max((x - sides[0][0]) / (sides[0][1] - sides[0][0]), 0), wide - 1.001), i = Math.floor(at);
+      return U.values[i] + (at - i) * (U.values[i + 1] - U.values[i]);
+    };
+    for (const trial of [...order, state.trial]) {
+      const x = along(axes[0], trial), chosen = trial === state.trial, y = axes.length > 1 ? along(axes[1], trial) : x.map(height);
+      traces.push({ x, y, mode: axes.length > 1 ? "lines" : "markers", showlegend: chosen, name: plain(label(trial)), opacity: chosen ? 1 : 0.5,
+        line: { color: chosen ? "#FF9A4D" : "#FFFFFF", width: chosen ? 3 : 0.7 }, marker: { color: chosen ? colour("truth") : colour("data"), size: chosen ? 6 : 3 },
+        hovertemplate: `%{x:.3g}, %{y:.3g}<extra>${plain(label(trial))}</extra>` });
+    }
+    draw("plot-potential", traces, { xaxis: axis(titles[0]), yaxis: axis(axes.length > 1 ? titles[1] : "U / T (above the lowest)"), hovermode: "closest" });
+    const place = axes.length > 1 ? [sides[0][bottom % wide], sides[1][Math.floor(bottom / wide)]] : [sides[0][bottom]];
+    $("words-potential").textContent = `Potential U in units of the temperature (T = ${short(found.temperature)}) along ${names.join(" and ")}` +
+      (rest ? `, the other ${rest} position${rest > 1 ? "s" : ""} at their mean` : "") + `; lowest at ${place.map(short).join(", ")}. ` +
+      `Positions in the shown trials on top of it, ${label(state.trial)} thick. Without other forces the density of states goes as exp(-U / T).`;
+  }
   function drawTrial() {
     drawChannel();
     drawAll();
     drawSpace();
     drawLatents();
+    drawPotential();
   }
 
   // the fit and its simulations
@@ -390,11 +457,13 @@
   }
   function drawEverything() {
     drawTrial();
+    drawPsths();
     drawCourse();
     drawSimulated();
   }
 
   pickers();
+  $("landscape").hidden = !page.potential;
   if (!latents) {
     absent("space", "This baseline has no latents.");
     absent("latents", "");
