@@ -45,6 +45,12 @@ COMMANDS = {
         Command("plot", "neurito.cli.posterior:plot", "draws the figures of a run", ("data",)),
         Command("report", "neurito.cli.report:report", "a run as one interactive page", ("data",)),
         Command(
+            "drift",
+            "neurito.cli.drift:drift",
+            "oscillators, coupling and terms of fitted SDEs, over seeds or with errors",
+            ("data",),
+        ),
+        Command(
             "fixed-points",
             "neurito.cli.fixed_points:fixed_points",
             "all fixed points and cycles of a fitted network, with a certificate",
