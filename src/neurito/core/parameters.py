@@ -74,14 +74,19 @@ def name(path: Iterable[Any]) -> str:
     return jax.tree_util.keystr(tuple(path), simple=True, separator=".")
 
 
-def parameters(model: PyTree) -> dict[str, np.ndarray]:
+def valued(model: PyTree) -> dict[str, Array]:
     """Every parameter of a model by its dotted name, derived ones as the values they stand for."""
     leaves = jax.tree_util.tree_leaves_with_path(model, is_leaf=_is_derived)
     return {
-        name(path): np.asarray(leaf.value if _is_derived(leaf) else leaf)
+        name(path): leaf.value if _is_derived(leaf) else leaf
         for path, leaf in leaves
         if _is_derived(leaf) or eqx.is_inexact_array(leaf)
     }
+
+
+def parameters(model: PyTree) -> dict[str, np.ndarray]:
+    """The same as NumPy arrays."""
+    return {key: np.asarray(value) for key, value in valued(model).items()}
 
 
 def trainable(model: PyTree, fixed: Iterable[str] = ()) -> PyTree:
@@ -96,14 +101,15 @@ def trainable(model: PyTree, fixed: Iterable[str] = ()) -> PyTree:
     """
     known = list(parameters(model))
     for pattern in fixed:
-        if not any(_covers(pattern, key) for key in known):
+        if not any(covers(pattern, key) for key in known):
             raise NeuritoError(f"fixed={pattern!r} names no parameter: {nearest(pattern, known)}")
 
     def free(path: Any, leaf: Any) -> bool:
-        return eqx.is_inexact_array(leaf) and not any(_covers(p, name(path)) for p in fixed)
+        return eqx.is_inexact_array(leaf) and not any(covers(p, name(path)) for p in fixed)
 
     return jax.tree_util.tree_map_with_path(free, model)
 
 
-def _covers(pattern: str, key: str) -> bool:
+def covers(pattern: str, key: str) -> bool:
+    """Whether a pattern with * as wildcard names a parameter, or a module around it."""
     return fnmatch.fnmatchcase(key, pattern) or fnmatch.fnmatchcase(key, pattern + ".*")

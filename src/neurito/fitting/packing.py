@@ -7,9 +7,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
 
-from neurito.core.parameters import trainable
+from neurito.core.parameters import covers, name, trainable
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,16 @@ class Packing:
             leaves.append(vector[place : place + size].reshape(shape))
             place += size
         return jax.tree.unflatten(self.structure, leaves)
+
+    def within(self, *names: str) -> Bool[np.ndarray, " parameter"]:
+        """Which of the vector's entries belong to the parts of the model that are named."""
+        places = [path for path, _ in jax.tree_util.tree_leaves_with_path(self._numbered())]
+        inside = [
+            np.full(math.prod(shape), any(covers(pattern, name(path)) for pattern in names))
+            for path, shape, free in zip(places, self.shapes, self.free, strict=True)
+            if free and shape is not None
+        ]
+        return np.concatenate(inside) if inside else np.zeros(0, bool)
+
+    def _numbered(self) -> PyTree:
+        return jax.tree.unflatten(self.structure, range(len(self.shapes)))

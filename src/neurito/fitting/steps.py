@@ -1,5 +1,6 @@
 """The compiled parts of a fit: a stretch of gradient steps, and the bound of a batch."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -8,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.core.dropout import Dropout
+from neurito.core.priors import Prior, log_prior
 from neurito.core.scan import Inference, scan
 from neurito.errors import NeuritoError, nearest
 from neurito.fitting.packing import Packing
@@ -63,9 +65,32 @@ def optimiser(name: str, weight_decay: float, clip: float) -> optax.GradientTran
     return optax.chain(optax.clip_by_global_norm(clip), rule) if clip else rule
 
 
+def doubly(
+    objective: Callable[[Array], tuple[Array, tuple[Array, Array]]],
+    vector: Float[Array, " parameter"],
+    weight: Float[Array, " trial"],
+    guided: Bool[Array, " parameter"],
+) -> tuple[Float[Array, " sum"], Float[Array, " parameter"]]:
+    """The gradient that gives guide and encoder sum_k w_k^2 d log w_k with normalised w_k; the rest has the usual one.
+
+    Source:
+        Tucker, Lawson, Gu, Maddison, "Doubly reparameterized gradient estimators", ICLR 2019, eq. 8.
+    """
+
+    def log_weights(vector: Array) -> tuple[tuple[Array, Array], Array]:
+        value, (sums, log_w) = objective(vector)
+        return (value, log_w), sums
+
+    (_, log_w), pull, sums = jax.vjp(log_weights, vector, has_aux=True)
+    normal = jax.nn.softmax(log_w, -1) * (weight > 0)[:, None]
+    usual = pull((jnp.ones(()), jnp.zeros_like(log_w)))[0]
+    squared = pull((jnp.zeros(()), normal**2))[0]
+    return sums, jnp.where(guided, squared, usual)
+
+
 @partial(
     jax.jit,
-    static_argnames=("packing", "inference", "rule", "bins", "mesh", "dropout"),
+    static_argnames=("packing", "inference", "rule", "bins", "mesh", "dropout", "priors"),
     donate_argnames=("state",),
 )
 def train(
@@ -81,11 +106,12 @@ def train(
     bins: int,
     mesh: Mesh,
     dropout: Dropout | None = None,
+    priors: tuple[Prior, ...] = (),
 ) -> tuple[State, Log]:
     """Many gradient steps; each device takes its share of every batch, and one sum joins them.
 
-    The loss is minus the bound per bin: sums over trials are joined before they are divided, which is right for trials
-    of unequal length too.
+    The loss is minus the bound per bin, and minus the log prior over the bins of all data: sums over trials are joined
+    before they are divided, which is right for trials of unequal length too.
     """
 
     def whole(
@@ -93,27 +119,37 @@ def train(
     ) -> tuple[State, Log]:
         place = runtime.device_number(mesh) * rows.trial.shape[1]
 
-        def loss(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Array]:
+        weight = 1 / (data.lengths() * data.weight).sum()  # a bin's share of the prior
+
+        def objective(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Any]:
             model = packing.unpack(vector, rest)
             out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight, dropout=dropout)
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
             share = (out.ess / inference.particles).mean(1) * lengths
-            return -counted, jnp.stack([lengths.sum().astype(counted.dtype), share.sum()])
+            prior = log_prior(model, priors) * weight * lengths.sum() if priors else 0.0
+            sums = jnp.stack([counted, lengths.sum().astype(counted.dtype), share.sum()])
+            return counted + prior, (sums, out.log_w)
+
+        def slope(
+            vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array
+        ) -> tuple[Float[Array, " sum"], Float[Array, " parameter"]]:
+            if inference.estimator == "reparameterised":
+                gradient, (sums, _) = jax.grad(objective, has_aux=True)(vector, batch, key, kl_weight)
+                return sums, gradient
+            guided = jnp.asarray(packing.within("guide", "encoder"))
+            return doubly(lambda v: objective(v, batch, key, kl_weight), vector, batch.weight, guided)
 
         def step(state: State, row: Rows) -> tuple[State, Log]:
             slots = place + jnp.arange(row.trial.shape[0], dtype=jnp.int32)
             batch = data.take(row.trial, row.first, slots, bins)
             batch = replace(batch, weight=row.weight.astype(batch.weight.dtype))
-            (value, extra), gradient = jax.value_and_grad(loss, has_aux=True)(
-                state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight
-            )
-            joined = runtime.summed(jnp.concatenate([gradient, value[None], extra]), mesh)
-            total = joined[-2]
-            gradient, value = joined[:-3] / total, joined[-3] / total
+            sums, gradient = slope(state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight)
+            joined = runtime.summed(jnp.concatenate([-gradient, sums]), mesh)
+            gradient, (bound, total, share) = joined[:-3] / joined[-2], joined[-3:]
             update, inner = rule.update(gradient, state.optimiser, state.vector)
             vector = optax.apply_updates(state.vector, -row.rate.astype(update.dtype) * update)
-            return State(vector, inner), Log(-value, joined[-1] / total, jnp.linalg.norm(gradient))
+            return State(vector, inner), Log(bound / total, share / total, jnp.linalg.norm(gradient))
 
         return jax.lax.scan(step, state, rows)
 

@@ -13,7 +13,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from neurito.baselines import Baseline
-from neurito.core import runtime
+from neurito.core import priors, runtime
 from neurito.core.batch import Batch
 from neurito.data.trials import Splits, Trials
 from neurito.errors import NeuritoError
@@ -137,6 +137,8 @@ class _Job:
         seed_model, self.key, _ = jax.random.split(jax.random.key(training.seed), 3)
         model = specification.build(self.layout, seed_model)
         self.packing = Packing.of(model, specification.fixed)
+        self.priors = specification.prior()
+        priors.check(model, self.priors)
         vector, rest = self.packing.pack(model)
         self.rule = rule or steps.optimiser(training.optimiser, training.weight_decay, training.clip)
         self.schedule = schedule
@@ -306,6 +308,7 @@ class _Job:
             bins=self.bins,
             mesh=self.mesh,
             dropout=self.specification.dropout(),
+            priors=self.priors,
         )
         return jax.tree.map(np.asarray, log)
 

@@ -30,8 +30,9 @@ from neurito.core.observations import (
     Transformer,
 )
 from neurito.core.observations.links import LINKS, inverse
+from neurito.core.priors import Prior
 from neurito.core.resampling import Scheme
-from neurito.core.scan import Inference, Model, Objective
+from neurito.core.scan import Estimator, Inference, Model, Objective
 from neurito.errors import NeuritoError, nearest
 from neurito.models import describing
 from neurito.models.layout import Layout
@@ -88,7 +89,10 @@ class Specification(abc.ABC):
         resampling: systematic, multinomial or none.
         threshold: resample when the effective sample size falls to this share of K (1 = at every bin).
         adapted: resample before moving (fully adapted; needs the optimal guide).
+        estimator: of the guide's gradient under iwae: reparameterised, or doubly_reparameterised (less noise with many
+            particles, for more time).
         fixed: parameters that keep their start, by dotted name, * as wildcard.
+        priors: densities of parameters, as "dynamics.drift.omega ~ normal(6, 1)": the fit maximises the posterior.
     """
 
     name: ClassVar[str]
@@ -141,7 +145,9 @@ class Specification(abc.ABC):
     resampling: Scheme = "systematic"
     threshold: float = 1.0
     adapted: bool = False
+    estimator: Estimator = "reparameterised"
     fixed: tuple[str, ...] = ()
+    priors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks words and numbers."""
@@ -153,6 +159,7 @@ class Specification(abc.ABC):
             if any(isinstance(x, int) and not isinstance(x, bool) and x < least for x in numbers):
                 raise NeuritoError(f"{field.name}={value}: at least {least} is needed")
         self.dropout()
+        self.prior()
 
     def _repr_html_(self) -> str:
         return describing.specification(self)
@@ -186,7 +193,12 @@ class Specification(abc.ABC):
             resampling=self.resampling if self.objective == "vsmc" else "none",
             threshold=self.threshold,
             adapted=self.adapted,
+            estimator=self.estimator,
         )
+
+    def prior(self) -> tuple[Prior, ...]:
+        """The densities of parameters that a fit adds to the bound."""
+        return tuple(Prior.of(text) for text in self.priors)
 
     def build(self, layout: Layout, key: PRNGKeyArray) -> Model:
         """The model at its start.

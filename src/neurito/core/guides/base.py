@@ -23,6 +23,7 @@ class Kick(NamedTuple):
         log_det: log |det C|.
         evidence: log of the integral of p(y_t | z') p(z' | z) over z', where the guide knows it, (trial, particle).
         penalty: what a regulariser adds to the divergence, which is then no bound any more.
+        density: the same q(eps) with fixed parameters, whose density is taken in place of its own.
     """
 
     s: Float[Array, "... noise"] | None = None
@@ -30,15 +31,26 @@ class Kick(NamedTuple):
     log_det: Float[Array, "..."] | float = 0.0
     evidence: Float[Array, "..."] | None = None
     penalty: Float[Array, "..."] | float = 0.0
+    density: "Kick | None" = None
 
     def draw(self, xi: Float[Array, "... noise"]) -> Float[Array, "... noise"]:
         """Eps = C (s + xi)."""
         return xi if self.s is None or self.C is None else self.C @ (self.s + xi)
 
+    def whiten(self, eps: Float[Array, "... noise"]) -> Float[Array, "... noise"]:
+        """The xi of which eps is the draw."""
+        if self.s is None or self.C is None:
+            return eps
+        if isinstance(self.C, Diagonal):
+            return eps / self.C.d - self.s
+        return jnp.linalg.solve(self.C.dense(), eps[..., None])[..., 0] - self.s
+
     def log_ratio(
         self, xi: Float[Array, "... noise"], eps: Float[Array, "... noise"]
     ) -> Float[Array, "..."] | float:
         """log N(eps; 0, I) - log N(eps; C s, C C') at a draw."""
+        if self.density is not None:
+            return self.density.log_ratio(self.density.whiten(eps), eps)
         if self.s is None:
             return 0.0
         return 0.5 * jnp.sum(xi**2 - eps**2, -1) + self.log_det
@@ -71,6 +83,19 @@ class Prepared(NamedTuple):
     context: PyTree
     rest: Rest
     every: bool = False
+
+
+def separated(own: Prepared, fixed: Prepared) -> Prepared:
+    """A guide that draws as `own` and is weighed as `fixed`, the same guide with parameters that pass no gradient."""
+
+    def first(mean: Array, scale: Scale) -> Kick:
+        return own.first(mean, scale)._replace(density=fixed.first(mean, scale))
+
+    def rest(contexts: tuple[PyTree, PyTree], step: Step, z: Array, mean: Array, scale: Scale) -> Kick:
+        mine, theirs = contexts
+        return own.rest(mine, step, z, mean, scale)._replace(density=fixed.rest(theirs, step, z, mean, scale))
+
+    return Prepared(first, (own.context, fixed.context), rest, own.every)
 
 
 class Guide(eqx.Module):
