@@ -24,6 +24,7 @@ from neurito.evaluation.calibration import (
     uniformity,
 )
 from neurito.evaluation.distances import DStsp, Reproduction, d_h, d_stsp, hann_smooth, reproduction
+from neurito.evaluation.predictive import PredictiveCheck, SetRanks
 from neurito.evaluation.psth import SMOOTHING_SECONDS, Psth, psth_r2, tp_correlation
 from neurito.evaluation.rates import RatesR2, r_squared, rates_r2
 from neurito.evaluation.simulation_based import (
@@ -44,11 +45,13 @@ __all__ = [
     "Decoder",
     "Decoding",
     "Interval",
+    "PredictiveCheck",
     "Psth",
     "Ranks",
     "RatesR2",
     "Reconstruction",
     "Reproduction",
+    "SetRanks",
     "SpikeStatistics",
     "Uniformity",
     "bits_per_spike",

@@ -208,14 +208,14 @@ class Group:
                     f"{one.observed.mean():.4g}",
                     f"{low:.4g} to {high:.4g}",
                     _p(one.mean_p),
-                    f"{one.outside:.0%} of {len(one.entries)}" if many else "",
+                    f"{100 * one.outside:.0f} % of {len(one.entries)}" if many else "",
                     _p(one.uniformity.p) if many else "",
                 )
             )
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(f"{c:<{w}}" for c, w in zip(row, wide, strict=True)).rstrip() for row in rows]
         covers = ", ".join(
-            f"{level:.0%}: {c.found:.3f} ({c.low:.3f} to {c.high:.3f})"
+            f"{100 * level:g} %: {c.found:.3f} ({c.low:.3f} to {c.high:.3f})"
             for level, c in self.ranks.coverage().items()
         )
         test = self.ranks.uniformity()

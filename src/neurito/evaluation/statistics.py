@@ -94,7 +94,7 @@ class Battery:
         whole = np.tile(there, (1, 1, len(y)))
 
         def own(x: Float[np.ndarray, " draws_and_channels"]) -> Float[np.ndarray, "draw channel"]:
-            return x.reshape(len(y), -1)
+            return x.reshape(len(y), len(names))
 
         bins = self._bins(there.shape[1])
         mean = own(np.asarray(flat.sum((0, 1)) / np.maximum(whole.sum((0, 1)), 1)))

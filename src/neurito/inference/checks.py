@@ -164,12 +164,12 @@ def _labels(trials: Trials, condition: str) -> Shaped[np.ndarray, " trial"] | No
     return np.asarray(trials.metadata[by]).astype(str) if by else None
 
 
-def _chunks(draws: int, size: int) -> Iterator[tuple[int, int]]:
-    """Number of each piece of the draws, and how many it has."""
+def _pieces(draws: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Number of each piece of the draws, how many are drawn, always as many, and how many of them are wanted."""
     most = max(1, min(_TOGETHER, _NUMBERS // size))
-    pieces = -(-draws // most)
-    for i in range(pieces):
-        yield i, (i + 1) * draws // pieces - i * draws // pieces
+    count = -(-draws // -(-draws // most))
+    for number, start in enumerate(range(0, draws, count)):
+        yield number, count, min(count, draws - start)
 
 
 def _replicas(
@@ -180,7 +180,7 @@ def _replicas(
     key = jax.random.key(seed)
     engine = engine_of(fitted, trials, particles, mesh, min(draws, _TOGETHER))
     arrays, static = engine.split
-    for number, count in _chunks(draws, int(np.prod(shape))):
+    for number, count, wanted in _pieces(draws, int(np.prod(shape))):
         out = np.empty((count, *shape), np.float32)
         for rows, index in engine.chunks(count):
             got = compiled.replicas(
@@ -188,15 +188,15 @@ def _replicas(
                 inference=engine.inference, samples=count, head=head, mesh=engine.mesh,
             )  # fmt: skip
             out[:, rows] = np.moveaxis(np.asarray(got)[: rows.stop - rows.start], 2, 0)
-        yield out
+        yield out[:wanted]
 
 
 def _simulations(fitted: Fitted, trials: Trials, draws: int, seed: int) -> Iterator[Draws]:
     """Draws of the recording from the model alone, with its inputs and sessions."""
     head = fitted.specification.observed(fitted.layout)[0]
     shape = trials.head(head).values.shape
-    for number, count in _chunks(draws, int(np.prod(shape))):
-        yield simulated(fitted, trials, seed + number * len(trials.session_names), count)
+    for number, count, wanted in _pieces(draws, int(np.prod(shape))):
+        yield simulated(fitted, trials, seed + number * len(trials.session_names), count)[:wanted]
 
 
 def simulated(fitted: Fitted, trials: Trials, seed: int, draws: int = 1) -> Draws:

@@ -50,7 +50,7 @@ def check(found: PredictiveCheck, group: str = "") -> Figure:
             figure,
             f"{found.model}, {name}: {chosen.meaning}; {found.draws} draws. Bars and bands: 90 % predictive intervals; "
             "orange: the recording is outside, as a tenth is if the model is right. p: two-sided, of the mean over "
-            "neurons, pairs, lags or frequencies. Grey in the last two panels: 5 to 95 % of draws in place of the data.",
+            "neurons, pairs, lags or frequencies. Grey in the last two panels: 5 to 95 % of draws taken for data.",
         )
         return figure
 
@@ -83,15 +83,17 @@ def _entries(axis: Axes, one: Compared) -> None:
 
 def _curve(axis: Axes, one: Compared) -> None:
     """The recording on the band of the draws."""
-    x = np.array([float(entry.split()[0]) for entry in one.entries])
-    low, high = one.interval()
+    shown = slice(None, -1 if one.name == "power" else None)  # the Nyquist frequency has half the power
+    x = np.array([float(entry.split()[0]) for entry in one.entries])[shown]
+    (low, high), mean, data = one.interval()[:, shown], one.draws.mean(0)[shown], one.observed[shown]
     axis.fill_between(x, low, high, color=MODEL, alpha=0.25, lw=0, label="draws, 90 %")
-    axis.plot(x, one.draws.mean(0), color=MODEL, lw=0.8)
-    axis.plot(x, one.observed, color="black", lw=1, label="data")
+    axis.plot(x, mean, color=MODEL, lw=0.8)
+    axis.plot(x, data, color="black", lw=1, label="data")
     _title(axis, one)
     axis.set(xlabel="lag (s)", ylabel="correlation")
     if one.name == "power":
-        axis.set(xlabel="frequency (Hz)", ylabel=one.unit, xscale="log", yscale="log")
+        wide = high.max() > 20 * max(low.min(), 1e-12 * high.max())
+        axis.set(xlabel="frequency (Hz)", ylabel=one.unit, yscale="log" if wide else "linear")
     axis.legend()
 
 

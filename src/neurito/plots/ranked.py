@@ -40,7 +40,8 @@ def ranks(
         if name not in known:
             raise NeuritoError(f"names={name!r} is not ranked: {nearest(name, known)}")
     with mpl.rc_context(STYLE):
-        figure, axes = panels(max(4.0, 1.5 * len(chosen)), 1.1 + 0.85 * len(rows), len(rows), len(chosen))
+        wide = max(4.0, 1.5 * len(chosen)) + 1.2 * (len(rows) > 1)
+        figure, axes = panels(wide, 1.1 + 0.85 * len(rows), len(rows), len(chosen))
         axes = np.reshape(axes, (len(rows), len(chosen)))
         for row, (label, one) in zip(axes, rows.items(), strict=True):
             for axis, name in zip(row, chosen, strict=True):
@@ -48,18 +49,22 @@ def ranks(
                     _panel(axis, one, one.names.index(name), level, bins)
                 else:
                     axis.set_axis_off()
-            row[0].set_ylabel(f"{label}\nsimulations" if label else "simulations", fontsize=6)
+            row[0].set_ylabel("simulations", fontsize=6)
+            row[0].annotate(
+                label, (0, 0.5), (-38, 0), xycoords="axes fraction", textcoords="offset points", fontsize=7,
+                ha="right", va="center",
+            )  # fmt: skip
         for axis, name in zip(axes[0], chosen, strict=True):
             axis.set_title(name)
         for axis in axes[-1]:
-            axis.set_xlabel("rank of the truth (share)")
+            axis.set_xlabel("rank (share)")
         sizes = sorted({len(one.ranks) for one in rows.values()})
         caption(
             figure,
             "Rank of the true quantity among samples of its posterior, in simulations of the model itself "
             f"({', '.join(map(str, sizes))} a histogram). Right inference gives flat histograms, which stay in the "
-            f"grey band as a whole in {level:.0%} of cases; those that leave it are orange. A valley in the middle: "
-            "posteriors too narrow; a hump: too wide; a slope: shifted. p: chi-squared test.",
+            f"grey band as a whole in {100 * level:g} % of cases; those that leave it are orange. A valley in the "
+            "middle: posteriors too narrow; a hump: too wide; a slope: shifted. p: chi-squared test.",
         )
         return figure
 
@@ -68,9 +73,9 @@ def _panel(axis: Axes, found: Ranks, quantity: int, level: float, bins: int) -> 
     """One histogram and its band."""
     place, band = (found.edges(bins) + 0.5) / (found.samples + 1), found.band(level, bins)
     colour = MODEL if found.within(level, bins)[quantity] else TRUTH
-    axis.stairs(found.histogram(bins)[:, quantity], place, fill=True, color=colour, alpha=0.75, lw=0)
-    axis.stairs(band.high, place, baseline=band.low, fill=True, color=DATA, alpha=0.35, lw=0)
-    axis.stairs(found.expected(bins), place, baseline=None, color=DATA, lw=0.8)
+    axis.stairs(band.high, place, baseline=band.low, fill=True, color=DATA, alpha=0.45, lw=0)
+    axis.stairs(found.histogram(bins)[:, quantity], place, fill=True, color=colour, alpha=0.65, lw=0)
+    axis.stairs(found.expected(bins), place, baseline=None, color="black", lw=0.6)
     axis.set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, None))
     axis.tick_params(labelsize=6)
     axis.locator_params(axis="y", nbins=3)

@@ -1,0 +1,83 @@
+"""Figures of predictive checks and of simulation-based calibration: what is drawn, labels and units."""
+
+import numpy as np
+import pytest
+from tests.plots.reading import drawn
+
+from neurito.errors import NeuritoError
+from neurito.evaluation import Ranks, sample_pit
+from neurito.evaluation.predictive import Group, PredictiveCheck, SetRanks, compared
+from neurito.evaluation.statistics import Battery
+from neurito.plots.checked import check
+from neurito.plots.ranked import ranks
+from neurito.plots.style import MODEL, TRUTH
+
+RNG = np.random.default_rng(0)
+
+
+def found(counts: bool) -> PredictiveCheck:
+    shape = (10, 24, 5)
+    draws = RNG.poisson(0.5, (40, *shape)).astype(float) if counts else RNG.standard_normal((40, *shape))
+    data = draws[0] + 3 * (np.arange(5) == 4)  # one channel is out of its interval
+    condition = np.arange(10) % 2
+    battery = Battery(np.ones(shape, bool), 0.02, counts, tuple("abcde"), "µV", condition)
+    statistics = compared(list(battery.of(data[None])), [list(battery.of(draws[1:]))])
+    flat = draws[1:].reshape(39, -1)
+    group = Group(
+        "held out", "counts that were not read", 5, sample_pit(flat, data.ravel()),
+        SetRanks.of(data.ravel(), flat), statistics,
+    )  # fmt: skip
+    return PredictiveCheck("low-rank-rnn", "spikes", 39, {"held out": group})
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_check(counts):
+    one = found(counts)
+    figure = check(one)
+    text = drawn(figure)
+    assert "low-rank-rnn, held out: counts that were not read; 39 draws" in text
+    wanted = {"data (spikes/s)", "(spikes/s)²/Hz", "interval (s)"} if counts else {"data (µV)", "µV²/Hz"}
+    labels = drawn(figure, whole=True) | {"interval (s)"}
+    assert wanted <= labels
+    assert {"lag (s)", "frequency (Hz)", "PIT (0 to 1)", "level of the interval"} <= labels
+    first = one.groups["held out"].statistics[0]
+    offsets = [dots.get_offsets() for dots in figure.axes[0].collections if len(dots.get_offsets())]
+    dots = np.concatenate(offsets)
+    np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(first.observed), rtol=1e-6)
+    outside = np.concatenate(
+        [
+            c.get_offsets()
+            for c in figure.axes[0].collections
+            if len(c.get_offsets())
+            and np.allclose(c.get_facecolor()[0][:3], [213 / 255, 94 / 255, 0], atol=0.01)
+        ]
+    )
+    assert first.observed[4] in np.float32(outside[:, 0])
+    assert TRUTH == "#D55E00"
+    power = [s.name for s in one.groups["held out"].statistics].index("power")
+    curve = figure.axes[power].lines[-1].get_ydata()
+    np.testing.assert_allclose(curve, one.groups["held out"].statistics[power].observed[:-1])
+    with pytest.raises(NeuritoError, match="group='raed'"):
+        check(one, "raed")
+
+
+def test_rank_histograms():
+    right = Ranks(RNG.integers(0, 64, (320, 2)), 63, ("z1 in bin 0", "mean of z1"))
+    narrow = Ranks(np.where(RNG.random((320, 2)) < 0.5, 0, 63), 63, right.names)
+    figure = ranks({"exact": right, "narrow": narrow}, bins=16)
+    text = drawn(figure)
+    assert "rank (share)" in text
+    assert [axis.texts[0].get_text() for axis in figure.axes[::2]] == ["exact", "narrow"]
+    assert "320 a histogram" in text
+    bars = figure.axes[0].patches[1]
+    np.testing.assert_allclose(bars.get_data().values, right.histogram(16)[:, 0])
+    band = figure.axes[0].patches[0].get_data()
+    np.testing.assert_allclose(band.values, right.band(0.99, 16).high)
+    np.testing.assert_allclose(band.baseline, right.band(0.99, 16).low)
+    colours = [axis.patches[1].get_facecolor()[:3] for axis in figure.axes]
+    assert len({colours[0], colours[2]}) == 2
+    assert colours[2] == pytest.approx((213 / 255, 94 / 255, 0), abs=0.01)
+    assert MODEL == "#0072B2"
+    assert "mean of z1" in drawn(ranks(right, names=["mean of z1"]))
+    with pytest.raises(NeuritoError, match="names='z9' is not ranked"):
+        ranks(right, names=["z9"])
