@@ -58,7 +58,7 @@ def test_opens_as_a_notebook(name):
 def test_an_nwb_file_from_start_to_end(tmp_path):
     out, found, said = ran("nwb_session", tmp_path)
     trials = neurito.load(out / "session.nwb", bin_width=0.01, units="quality == 'good'")
-    assert trials.main.values.shape == (48, 100, 60)
+    assert trials.main.values.shape == (32, 100, 60)
     assert np.unique(trials.metadata["target"]).tolist() == list(range(0, 360, 45))
     assert "quality" in said
     assert found["co_bps of the true rates"] > found["co_bps of the smoothed counts"] > 0.2

@@ -224,13 +224,9 @@ def test_potential_of_a_langevin_flow(posterior, langevin):
     np.testing.assert_allclose(lines(figure.axes[0])[0], posterior.latent_mean.values[0, :, :2], rtol=1e-5)
     found = plots.landscape(langevin, posterior, points=5)
     assert found.energy.shape == (5, 5)
-    middle = np.concatenate([found.positions.reshape(-1, 2)], 0)
+    ends = found.positions[..., 0].min(), found.positions[..., 0].max()
     np.testing.assert_allclose(
-        found.sides[0][[0, -1]],
-        [
-            1.3 * middle[:, 0].min() - 0.3 * middle[:, 0].max(),
-            1.3 * middle[:, 0].max() - 0.3 * middle[:, 0].min(),
-        ],
+        found.sides[0][[0, -1]], [1.3 * ends[0] - 0.3 * ends[1], 1.3 * ends[1] - 0.3 * ends[0]], rtol=1e-5
     )
     at = np.array([found.sides[0][3], found.sides[1][1]], np.float32)
     low = np.array([found.sides[0][0], found.sides[1][0]], np.float32)

@@ -11,8 +11,8 @@ from neurito.data.trials import Trials
 
 TRIALS, BINS, CHANNELS = 30, 600, 32
 """Most trials and bins that are shown; channels that are shown even if fewer trials are then."""
-ENTRIES = 400_000
-"""Most values (trial, time, channel) that are shown: about 4 MB of a page."""
+ENTRIES = 320_000
+"""Most values (trial, time, channel) that are shown: about 4 MB of a page with means by condition."""
 
 
 @dataclass(frozen=True)
