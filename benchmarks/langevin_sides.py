@@ -18,7 +18,7 @@ import os
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,9 +187,8 @@ def peak() -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-def main() -> None:
+def serve(build: Callable[[Any], Timer], cases: Mapping[str, Any]) -> None:
     """Answers requests until the input ends."""
-    build = {"released": released, "neurito": neurito}[sys.argv[1]]
     answers, sys.stdout = sys.stdout, Path(os.devnull).open("w")  # noqa: SIM115
     timers: dict[str, Timer] = {}
     for line in sys.stdin:
@@ -198,7 +197,7 @@ def main() -> None:
             match line.split():
                 case ["build", name]:
                     timers.clear()  # one case at a time, for its memory
-                    timers[name] = build(CASES[name])
+                    timers[name] = build(cases[name])
                     forget_peak()
                     answer = {"case": name}
                 case ["time", name, count]:
@@ -214,4 +213,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve({"released": released, "neurito": neurito}[sys.argv[1]], CASES)

@@ -30,27 +30,29 @@ SIDES = ("released", "neurito")
 class Side(Reference):
     """One side in a process of its own, idle except while it answers."""
 
-    def __init__(self, name: str, python: str, threads: int) -> None:
+    def __init__(self, name: str, python: str, threads: int, script: str = "langevin_sides.py") -> None:
         self._process = subprocess.Popen(
-            [python, str(HERE / "langevin_sides.py"), name],
+            [python, str(HERE / script), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"NEURITO_THREADS": str(threads)},
         )
 
-    def build(self, case: Case) -> None:
+    def build(self, case: Any) -> None:
         """Data, model, optimiser, and an untimed step."""
         self._ask(f"build {case.name}")
 
-    def time(self, case: Case, steps: int) -> dict[str, float]:
+    def time(self, case: Any, steps: int) -> dict[str, float]:
         """Per step: seconds, seconds of all cores (cpu); and the largest memory so far (peak), bytes."""
         found = self._ask(f"time {case.name} {steps}")
         return {"seconds": found["seconds"] / steps, "cpu": found["cpu"] / steps, "peak": found["peak"]}
 
 
-def measure(case: Case, sides: dict[str, Side], rounds: int, steps: int, patience: float) -> dict[str, Any]:
-    """So many rounds; each first waits for a quiet machine, in all no longer than patience (seconds)."""
+def measure(
+    case: Any, sides: dict[str, Side], rounds: int, steps: dict[str, int], patience: float
+) -> dict[str, Any]:
+    """So many rounds of so many steps per side; each first waits for a quiet machine, in all at most patience seconds."""
     processes = [os.getpid(), *(side.process for side in sides.values())]
     until = time.monotonic() + patience
     for side in sides.values():
@@ -61,7 +63,7 @@ def measure(case: Case, sides: dict[str, Side], rounds: int, steps: int, patienc
         wait(processes, until)
         share = others(processes)
         for name, side in sides.items():
-            taken[name].append(side.time(case, steps))
+            taken[name].append(side.time(case, steps[name]))
         products.append(sgemm())
         shares.append(share())
         loads.append(os.getloadavg()[0])
@@ -147,7 +149,9 @@ def main() -> None:
             if options.only in (None, name)
         }
         for case in map(CASES.__getitem__, options.cases):
-            found[case.name] = measure(case, sides, options.rounds, options.steps, options.patience)
+            found[case.name] = measure(
+                case, sides, options.rounds, dict.fromkeys(SIDES, options.steps), options.patience
+            )
             best = max(rate for one in found.values() for rate in one["sgemm"])
             found[case.name]["summary"] = summary(found[case.name], best)
             print(lines(case, found[case.name]["summary"]), flush=True)

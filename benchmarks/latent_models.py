@@ -167,7 +167,8 @@ def run(recording: str, model: str, seed: int) -> None:
     load, score = RECORDINGS[recording]
     parts = load()
     test = parts.test
-    assert test is not None and parts.validation is not None
+    assert test is not None
+    assert parts.validation is not None
     if model.endswith(UNDIVIDED):
         parts = Splits(Trials.concatenate([parts.train, parts.validation]), None, test)
     where, before, start = path(recording, model, seed), os.getloadavg()[0], time.process_time()
