@@ -1,16 +1,19 @@
 """What drifts are made of: frequencies in Hz, terms that add up to the drift, errors that theory knows."""
 
-import equinox as eqx
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from tests.core.build import put
+from tests.core.kalman import LinearGaussian, solve
 
 from neurito import NeuritoError, Trials
 from neurito.analysis.curvature import Chosen, Curvature, curvature
 from neurito.analysis.oscillation import cycles_of, measured, oscillation
 from neurito.analysis.terms import shares, terms
+from neurito.core import runtime
 from neurito.core.drifts import (
     Bistable,
     Drift,
@@ -28,6 +31,15 @@ from neurito.core.noise import Covariance
 from neurito.core.observations import Affine, Gaussian
 from neurito.core.scan import Inference, Model
 from neurito.models.prepare import to_batch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quickly_compiled() -> Iterator[None]:
+    runtime.start()
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -137,21 +149,52 @@ def test_an_observed_ornstein_uhlenbeck_process_has_the_curvature_of_its_likelih
             KEY,
             Inference(particles=1, resampling="none", objective="iwae"),
         )
-        too_few = eqx.tree_at(lambda b: b.weight, batch, jnp.zeros(4))
-        flat = curvature(
-            Chosen(model, "dynamics.drift"),
-            [too_few],
-            KEY,
-            Inference(particles=1, resampling="none", objective="iwae"),
-        )
     before = np.stack([x[:, :-1].ravel(), np.ones(trials * (bins - 1))])
     np.testing.assert_allclose(found.hessian, h / g**2 * before @ before.T, rtol=1e-3)
     assert found.names == ("dynamics.drift.A", "dynamics.drift.b")
     np.testing.assert_allclose(
         found.errors(np.eye(2)), np.sqrt(np.diag(np.linalg.inv(h / g**2 * before @ before.T))), rtol=1e-3
     )
-    assert flat.undetermined == 2
-    assert np.isnan(flat.errors(np.eye(2))).all()
+
+
+def test_more_particles_bring_the_curvature_to_that_of_the_exact_likelihood() -> None:
+    """Beside a Kalman filter: the ELBO is curved too much, log mean weights of many particles are not."""
+    T, g, h, noise = 8, 0.5, 0.2, 0.1
+    x = np.zeros((20, T, 1))
+    x[:, 0] = RNG.standard_normal((20, 1))
+    for t in range(1, T):
+        x[:, t] = x[:, t - 1] * (1 - h) + g * h**0.5 * RNG.standard_normal((20, 1))
+    y = x + noise**0.5 * RNG.standard_normal(x.shape)
+
+    def missing(A: float, b: float) -> float:
+        one = np.ones((1, 1))
+        exact = LinearGaussian((1 + h * A) * one, h * b * one[0], h * g**2 * one, 0 * one[0], one, one, 0 * one[0],
+                               noise * one[0])  # fmt: skip
+        return -sum(solve(exact, trial).increments.sum() for trial in y)
+
+    e = 1e-3
+    signs = [(a, b) for a in (1, -1) for b in (1, -1)]
+    steps = np.eye(2) * e
+    H = np.array([[sum(a * b * missing(*(np.array([-1.0, 0.0]) + a * p + b * q)) for a, b in signs)
+                   for q in steps] for p in steps]) / (4 * e**2)  # fmt: skip
+    errors = np.sqrt(np.diag(np.linalg.inv(H)))
+    with jax.enable_x64(True):
+        drift = put(Linear(1, key=KEY), A=np.array([[-1.0]]), b=np.zeros(1))
+        readout = put(Affine(1, 1, 1, key=KEY, bias=jnp.zeros(1)), weight=np.ones((1, 1, 1)))
+        model = Model(
+            sde(drift, sd=g),
+            {"signal": Gaussian(readout, jnp.asarray([noise**0.5]), (1, 1))},
+            Optimal(),
+            None,
+        )
+        batch = to_batch(Trials.from_array(y, bin_width=0.02, kind="continuous"), ["signal"])
+        chosen = Chosen(model, "dynamics.drift")
+        elbo, iwae = (
+            curvature(chosen, [batch], KEY, Inference(particles=k, resampling="none", objective=objective))
+            for objective, k in (("elbo", 64), ("iwae", 1024))
+        )
+    np.testing.assert_allclose(iwae.errors(np.eye(2)), errors, rtol=0.1)
+    assert (elbo.errors(np.eye(2)) < 0.9 * errors).all()
 
 
 def test_a_saddle_has_no_standard_errors() -> None:
