@@ -52,7 +52,7 @@ class Side(Reference):
 def measure(
     case: Any, sides: dict[str, Side], rounds: int, steps: dict[str, int], patience: float
 ) -> dict[str, Any]:
-    """So many rounds of so many steps per side; each first waits for a quiet machine, in all at most patience seconds."""
+    """So many rounds of so many steps per side; each first waits for a quiet machine, in all patience seconds."""
     processes = [os.getpid(), *(side.process for side in sides.values())]
     until = time.monotonic() + patience
     for side in sides.values():

@@ -3,9 +3,9 @@
     NEURITO_TORCHSDE_PYTHON=... python benchmarks/sde_speed.py
 
 All sides fit the same model (see `sde_sides.py`) in processes of their own, idle except while they answer, each with
-all cores. torchsde is left out where NEURITO_TORCHSDE_PYTHON does not name a Python that has it. Ratios are of medians over
-rounds; what other programs took of the machine meanwhile stands beside them, and the ratio by seconds of all cores,
-which suffers less from other programs.
+all cores. torchsde is left out where NEURITO_TORCHSDE_PYTHON does not name a Python that has it. Ratios are of medians
+over rounds; what other programs took of the machine meanwhile stands below, and the ratio by seconds of all cores
+suffers less from them.
 """
 
 import argparse
@@ -29,7 +29,7 @@ STEPS = {"torchsde": 1, "diffrax": 5, "bare": 20, "neurito": 20}
 def table(found: dict[str, dict[str, Any]]) -> str:
     """A row per case and side."""
     rows = [
-        "| batch, latents | side | ms per step, median (quartiles) | times neurito | in seconds of all cores | peak MB |",
+        "| batch, latents | side | ms per step, median (quartiles) | times neurito | by CPU seconds | peak MB |",
         "|---|---|---|---|---|---|",
     ]
     for name, one in found.items():
