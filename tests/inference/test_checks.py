@@ -46,7 +46,7 @@ def test_a_model_on_its_own_data_and_one_that_is_wrong() -> None:
             for covered in group.ranks.coverage().values()
         )
         assert group.ranks.uniformity().p > 0.02
-        assert min(one.mean_p for one in group.statistics) > 0.02
+        assert min(one.mean_p for one in group.statistics) > 0.005
     names = [one.name for one in found.groups["simulated"].statistics]
     assert names == ["mean", "sd", "autocorrelation", "correlation", "synchrony", "power", "condition mean"]
     assert found.groups["held out"].channels == 1

@@ -1,7 +1,9 @@
 """Figures of predictive checks and of simulation-based calibration: what is drawn, labels and units."""
 
+import matplotlib.colors
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from tests.plots.reading import drawn
 
 from neurito.errors import NeuritoError
@@ -41,19 +43,16 @@ def test_a_check(counts):
     assert wanted <= labels
     assert {"lag (s)", "frequency (Hz)", "PIT (0 to 1)", "level of the interval"} <= labels
     first = one.groups["held out"].statistics[0]
-    offsets = [dots.get_offsets() for dots in figure.axes[0].collections if len(dots.get_offsets())]
-    dots = np.concatenate(offsets)
-    np.testing.assert_allclose(np.sort(dots[:, 0]), np.sort(first.observed), rtol=1e-6)
-    outside = np.concatenate(
-        [
-            c.get_offsets()
-            for c in figure.axes[0].collections
-            if len(c.get_offsets())
-            and np.allclose(c.get_facecolor()[0][:3], [213 / 255, 94 / 255, 0], atol=0.01)
-        ]
+    dots = {
+        matplotlib.colors.to_hex(one.get_facecolor()[0]).upper(): np.asarray(one.get_offsets())
+        for one in figure.axes[0].collections
+        if isinstance(one, PathCollection)
+    }
+    assert set(dots) == {MODEL, TRUTH}
+    np.testing.assert_allclose(
+        np.sort(np.concatenate(list(dots.values()))[:, 0]), np.sort(first.observed), rtol=1e-6
     )
-    assert first.observed[4] in np.float32(outside[:, 0])
-    assert TRUTH == "#D55E00"
+    np.testing.assert_allclose(dots[TRUTH][-1], [first.observed[4], first.draws.mean(0)[4]], rtol=1e-6)
     power = [s.name for s in one.groups["held out"].statistics].index("power")
     curve = figure.axes[power].lines[-1].get_ydata()
     np.testing.assert_allclose(curve, one.groups["held out"].statistics[power].observed[:-1])
@@ -67,17 +66,15 @@ def test_rank_histograms():
     figure = ranks({"exact": right, "narrow": narrow}, bins=16)
     text = drawn(figure)
     assert "rank (share)" in text
-    assert [axis.texts[0].get_text() for axis in figure.axes[::2]] == ["exact", "narrow"]
+    assert [axis.texts[-1].get_text() for axis in figure.axes[::2]] == ["exact", "narrow"]
     assert "320 a histogram" in text
     bars = figure.axes[0].patches[1]
     np.testing.assert_allclose(bars.get_data().values, right.histogram(16)[:, 0])
     band = figure.axes[0].patches[0].get_data()
     np.testing.assert_allclose(band.values, right.band(0.99, 16).high)
     np.testing.assert_allclose(band.baseline, right.band(0.99, 16).low)
-    colours = [axis.patches[1].get_facecolor()[:3] for axis in figure.axes]
-    assert len({colours[0], colours[2]}) == 2
-    assert colours[2] == pytest.approx((213 / 255, 94 / 255, 0), abs=0.01)
-    assert MODEL == "#0072B2"
+    colours = [matplotlib.colors.to_hex(axis.patches[1].get_facecolor()).upper() for axis in figure.axes]
+    assert colours[2:] == [TRUTH, TRUTH]
     assert "mean of z1" in drawn(ranks(right, names=["mean of z1"]))
     with pytest.raises(NeuritoError, match="names='z9' is not ranked"):
         ranks(right, names=["z9"])
