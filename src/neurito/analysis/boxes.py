@@ -122,10 +122,11 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 done = outside(A, g, r, D, guard)
                 if done:
                     break
-                direction(A, g, r, v, d, n, y, S, t)
-                done = beyond(A, g, r, y, along(v, y, d, n, t), guard)
-                if done:
-                    break
+                if R > 2 or crossing > crowd:  # in a plane it hardly ever sees more than the axes do
+                    direction(A, g, r, v, d, n, y, S, t)
+                    done = beyond(A, g, r, y, along(v, y, d, n, t), guard)
+                    if done:
+                        break
                 if kind == RAMPS:
                     if crossing <= which.size:
                         n_which, count = crossed(planes, ids, x, rho, w, n, which, found)

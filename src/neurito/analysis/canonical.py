@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from neurito.analysis.network import Network
 from neurito.errors import NeuritoError
@@ -85,31 +85,34 @@ class Form:
     @cached_property
     def pads(self) -> tuple[np.ndarray, np.ndarray]:
         """What rounding may add to a unit's argument (N,) and to G (R,) on the box."""
+        from neurito.analysis.points import pads
+
         assert self.box is not None
-        return self._pads(float(np.abs(self.box).max()))
+        return pads(*self.plain, float(np.abs(self.box).max()))[:2]
 
-    def _pads(self, far: float) -> tuple[np.ndarray, np.ndarray]:
-        R, N = self.P.shape
-        size = self.reach * far + np.abs(self.q)
-        pad = 8 * (R + 8) * UNIT_ROUND * size + self.spread
-        guard = 8 * (R + 8) * UNIT_ROUND * (np.abs(self.L).sum(1) * far + np.abs(self.l))
-        terms = (2 * (N + 32) * UNIT_ROUND) * (size + self.width) + self.spread
-        return pad, guard + np.abs(self.v) @ terms
-
-    def problem(self) -> tuple[np.ndarray | float, ...]:
-        """What the compiled kernel reads; one memory layout, so that it is compiled once."""
-        pad, guard = self.pads
+    @cached_property
+    def plain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Units (2R + 3, N) = P, v, q, w, spread; L; l: in one memory layout, so that kernels are compiled once."""
         R, N = self.P.shape
         units = np.empty((2 * R + 3, N))
-        units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2] = (
-            self.P,
-            self.v,
-            self.q,
-            self.w,
-            pad,
-        )
-        L, offset = np.array(self.L, order="C"), np.array(self.l)
+        units[:R], units[R : 2 * R] = self.P, self.v
+        units[2 * R], units[2 * R + 1], units[2 * R + 2] = self.q, self.w, self.spread
+        return units, np.array(self.L, order="C"), np.array(self.l)
+
+    def problem(self) -> tuple[np.ndarray | float, ...]:
+        """What the compiled search reads: `plain` with the pads in place of the spread, planes, guard, total."""
+        (pad, guard), (units, L, offset) = self.pads, self.plain
+        units = units.copy()
+        units[-1] = pad
         return units, np.array(self.planes, order="C"), L, offset, guard, self.total
+
+    def look(
+        self, x: Float[np.ndarray, "point latent"], error: Float[np.ndarray, " point"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """G, what rounding is likely to leave of it at a zero, dG/dx, and whether a kink passes through (`points`)."""
+        from neurito.analysis.points import look
+
+        return look(self.kind, *self.plain, np.array(x, order="C"), error)
 
     def phi(self, x: Float[np.ndarray, "... unit"]) -> Float[np.ndarray, "... unit"]:
         """The units' activities from their arguments."""
@@ -178,28 +181,12 @@ def root(form: Form, leak: Float[np.ndarray, " latent"]) -> Float[np.ndarray, "2
 
 def merged(form: Form) -> Form:
     """Drops units that do nothing, turns rows to length one and one side, joins equal units, numbers the planes."""
-    P, v, q, w, L, l = form.P, form.v, form.q, form.w, form.L, form.l  # noqa: E741
-    length = np.sqrt(np.einsum("ru,ru->u", P, P))
-    still = length <= 1e-14 * length.max(initial=1e-300)
-    idle = still | (w <= 0.0) | ~v.any(0)
-    if idle.any():
-        constant = np.tanh(q) if form.kind == SIGMOIDS else np.minimum(np.maximum(q, 0.0), w)
-        l = l + v[:, still] @ constant[still]  # noqa: E741
-        P, v, q, w, length = P[:, ~idle], v[:, ~idle], q[~idle], w[~idle], length[~idle]
-    if form.kind == RAMPS:  # tanh has a scale of its own
-        P, v, q, w = P / length, v * length, q / length, w / length
-    back = _faces_back(P)
-    if form.kind == SIGMOIDS:
-        v, q = np.where(back, -v, v), np.where(back, -q, q)
-    elif back.any():
-        relu, ramp = back & np.isinf(w), back & np.isfinite(w)
-        if relu.any():  # relu(x) = relu(-x) + x
-            L, l = L + v[:, relu] @ P[:, relu].T, l + v[:, relu] @ q[relu]  # noqa: E741
-            q = np.where(relu, -q, q)
-        if ramp.any():  # clip(x) = w - clip(w - x)
-            l = l + v[:, ramp] @ w[ramp]  # noqa: E741
-            v, q = np.where(ramp, -v, v), np.where(ramp, w - q, q)
-    P = np.where(back, -P, P)
+    from neurito.analysis.orient import orient
+
+    P, v, q, w, L, l = (np.array(x, order="C") for x in (form.P, form.v, form.q, form.w, form.L, form.l))  # noqa: E741
+    while (idle := orient(form.kind, P, v, q, w, L, l)).any():
+        l = l + v[:, idle] @ form.phi(q)[idle]  # noqa: E741   those without output add nothing
+        P, v, q, w = (np.array(x[..., ~idle], order="C") for x in (P, v, q, w))
     spread = np.zeros(q.size)
     lower, upper = _planes(P, q, w) if form.kind == RAMPS else _planes(P, q, np.full(q.size, np.inf))
     if lower.max(initial=-1) + 1 < q.size:  # some planes are shared: perhaps equal units
@@ -214,15 +201,6 @@ def merged(form: Form) -> Form:
         P, q, w, v, spread = P[:, keep], q[keep], w[keep], joint[0][:, keep], joint[2][0, keep]
         lower, upper = lower[keep], upper[keep]
     return replace(form, P=P, v=v, q=q, w=w, L=L, l=l, planes=np.stack([lower, upper]), spread=spread)
-
-
-def _faces_back(P: Float[np.ndarray, "latent unit"]) -> Bool[np.ndarray, " unit"]:
-    """Is the first component of a column that is not zero negative?"""
-    back = P[0] < 0.0
-    blank = np.abs(P[0]) <= 1e-9
-    if len(P) > 1 and blank.any():
-        back[blank] = _faces_back(P[1:, blank])
-    return back
 
 
 def _planes(P: np.ndarray, q: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -293,14 +271,16 @@ def faces(
         lid: the face s = 1 as well.
         decided: also the sides that plainly hold no zero (0 <= s <= 1 only).
     """
+    from neurito.analysis.points import pads
+
     R = form.rank
     whole = replace(form, P=scale * form.P, L=scale * form.L)
     fields = dict(vars(whole))
-    pads = whole._pads(max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9))  # as large on all faces
-    total = whole.total + float(np.abs(form.l).max() + (np.abs(form.v) @ np.abs(form.q)).max())
+    # as large on all faces
+    pad, guard, slope, push = pads(*whole.plain, max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9))
     shared = {
-        "pads": pads,
-        "total": total,
+        "pads": (pad, guard),
+        "total": slope + push,
         "width": whole.width,
         "side": max(2.0, s[1] - s[0]) * (1.0 + 1e-9),
     }
@@ -313,14 +293,13 @@ def faces(
     box = np.empty((2, R))
     box[0], box[1] = -1.0 - 1e-9, 1.0 + 1e-9
     if lid:
-        yield face(-1, 1.0, box=box.copy())
+        yield face(-1, 1.0, box=box.copy(), plain=whole.plain)
     box[:, -1] = s
     kept = np.ones(2 * R, bool)
     if not decided:
         from neurito.analysis.sides import undecided
 
-        P, v, q, L, l = (np.array(x, order="C") for x in (whole.P, form.v, form.q, whole.L, form.l))  # noqa: E741
-        kept = undecided(P, v, q, pads[0], L, l, pads[1], 1e-9)
+        kept = undecided(*whole.plain, pad, guard, 1e-9)
     for axis in range(R):
         if not kept[2 * axis : 2 * axis + 2].any():
             continue

@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-KERNELS = ("loops.py", "bounds.py", "descent.py", "leaves.py", "boxes.py", "orbits.py")
+KERNELS = (
+    "loops.py",
+    "bounds.py",
+    "descent.py",
+    "leaves.py",
+    "boxes.py",
+    "orbits.py",
+    "sides.py",
+    "points.py",
+    "orient.py",
+)
 COMPILED = find_spec("numba") is not None
 # Sums may be reordered (the rounding pads allow for it), but NaN and infinity keep their meaning.
 _OPTIONS: dict[str, Any] = {

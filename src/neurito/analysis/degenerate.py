@@ -136,12 +136,11 @@ def first_of(
     x: Float[np.ndarray, "point latent"], radius: Float[np.ndarray, " point"]
 ) -> Int[np.ndarray, " kept"]:
     """Indices of points that lie within nobody's radius but their own, the first of each group."""
-    if not len(x):
-        return np.empty(0, int)
+    line = np.sort(x @ np.cos(np.arange(1.0, x.shape[1] + 1.0)))
+    if (line[1:] - line[:-1]).min(initial=np.inf) > x.shape[1] * radius.max(initial=0.0):
+        return np.arange(len(x))  # neighbours would meet on any line
     if len(x) <= 64:
         near = np.abs(x[:, None] - x[None]).max(-1) <= np.maximum(radius[:, None], radius[None])
-        if near.sum() == len(x):
-            return np.arange(len(x))
         group = np.argmax(near, axis=1)
         for _ in range(len(x)):
             follow = group[group]

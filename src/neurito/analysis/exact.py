@@ -78,8 +78,8 @@ def parts_of(form: Form, decided: bool = False) -> tuple[list[Part], float]:
     """
     if form.box is not None:
         return [Part(form)], 1.0
-    far = np.abs(form.q[np.isfinite(form.q)])
-    scale = float(far.max(initial=0.0)) or float(np.abs(form.l).max(initial=0.0)) or 1.0
+    # about as far out as most planes: the lid is then small, and the sides still look like the form far away
+    scale = 2.0 * float(np.abs(form.q).sum()) / max(form.q.size, 1) or float(np.abs(form.l).max()) or 1.0
     return [Part(face.form, face) for face in faces(form, scale, (-1e-9, 1.0 + 1e-9), True, decided)], scale
 
 
@@ -196,22 +196,21 @@ ON_INFINITY = 1e-10
 def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.ndarray) -> Zeros:
     """Neighbourhoods of the points: slopes, index; drops points that are part of a continuum."""
     R, Q = form.rank, form.basis
-    lower, upper = touched(form, x, error)
-    kinked = (lower | upper).any(1)
-    slope = form.slope(x) if len(x) else np.empty((0, R, R))
-    index = np.sign(np.linalg.det(-slope)).astype(int) if len(x) else np.empty(0, int)
+    _, _, slope, kinked = form.look(x, error)
+    index = np.sign(np.linalg.det(-slope)).astype(int)
     adjacent: dict[int, np.ndarray] = {}
     truncated = np.zeros(len(x), bool)
     keep = np.ones(len(x), bool)
     unresolved, ends = [], []
     certificate = certificate.copy()
     for k in np.flatnonzero(kinked).tolist():
-        seen: Star = star(form, x[k], lower[k], upper[k])
+        lower, upper = touched(form, x[k], error[k])
+        seen: Star = star(form, x[k], lower, upper)
         if seen.isolated is False:
             keep[k] = False
             ends.append((x[k], seen.rays))
             continue
-        adjacent[k], whole = surrounding(form, x[k], lower[k], upper[k])
+        adjacent[k], whole = surrounding(form, x[k], lower, upper)
         truncated[k] = not whole
         certificate[k] = STAR_CERTIFICATE
         index[k] = UNKNOWN_INDEX if seen.index is None else seen.index
@@ -242,9 +241,9 @@ def distinct_directions(d: Float[np.ndarray, "direction latent"]) -> Float[np.nd
 
 def _is_zero(form: Form, x: np.ndarray, likely: np.ndarray) -> Bool[np.ndarray, " point"]:
     """Is G(x) = 0 as far as rounding lets one tell (a pattern's solution may lie just outside it)?"""
-    if not len(x):
-        return np.zeros(0, bool)
-    return np.all(np.abs(form(x)) <= 4 * likely_error(form, x) + 8 * likely[:, None] * form.total, axis=1)
+    value, noise, _, _ = form.look(x, likely)
+    is_zero: np.ndarray = (np.abs(value) <= 4 * noise + (8 * form.total) * likely[:, None]).all(1)
+    return is_zero
 
 
 def _newton(form: Form, x: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

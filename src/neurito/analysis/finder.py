@@ -191,7 +191,7 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
     if waiting:
         how = "interrupted" if any(f.interrupted for f in found) else "stopped at its limit"
         notes.append(f"the search was {how}: {waiting} boxes are open; it can be resumed")
-    index = [None if i == UNKNOWN_INDEX else int(i) for i in zeros.index]
+    index = [None if i == UNKNOWN_INDEX else i for i in zeros.index.tolist()]
     complete = not waiting and not len(zeros.unresolved) and not zeros.notes
     eye = np.eye(network.rank)
     bounded = network.activation in ("clipped_relu", "tanh")
@@ -208,9 +208,9 @@ def _certified(network: Network, limits: Limits, resume: FixedPoints | None) -> 
         residual=np.abs(network(zeros.z) - zeros.z).max(1, initial=0.0),
         on_boundary=zeros.on_boundary,
         adjacent={k: pieces + eye for k, pieces in zeros.adjacent.items()},
-        truncated=tuple(int(k) for k in np.flatnonzero(zeros.truncated)),
+        truncated=tuple(np.flatnonzero(zeros.truncated).tolist()),
         index=tuple(index),
-        certificate=tuple(CERTIFICATES[k] for k in zeros.certificate),
+        certificate=tuple(CERTIFICATES[k] for k in zeros.certificate.tolist()),
         continua=tuple(Continuum(*c) for c in zeros.continua),
         infinity=zeros.infinity,
         unresolved=zeros.unresolved,

@@ -15,14 +15,7 @@ from neurito.analysis.sums import along, gather, ramps, ranges
 def _entry(digest: str) -> Callable[..., ndarray]:
     @cached
     def search(
-        P: ndarray,
-        v: ndarray,
-        q: ndarray,
-        pad: ndarray,
-        L: ndarray,
-        offset: ndarray,
-        guard: ndarray,
-        edge: float,
+        units: ndarray, L: ndarray, offset: ndarray, pad: ndarray, guard: ndarray, edge: float
     ) -> ndarray:
         """Which of the sides y_axis = +1, -1 of the cube |y| <= 1, 0 <= s <= 1 (all up to `edge`) may hold a zero.
 
@@ -32,7 +25,8 @@ def _entry(digest: str) -> Callable[..., ndarray]:
             One flag per side, in the order of `faces`.
         """
         digest  # noqa: B018  see `boxes`
-        R, N = P.shape
+        R, N = L.shape[0], units.shape[1]
+        P, v, q = units[:R], units[R : 2 * R], units[2 * R]
         side, rows = np.empty((R, N)), np.empty((7, N))
         push, x, rho, s, mid, d, t = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
         A, S, W = np.empty((R, R)), np.empty((R, R)), np.empty((R, R))
