@@ -265,7 +265,7 @@ def _spikes(fitted: Fitted, trials: Trials, name: str, seed: int) -> dict[str, f
         rows = trials.session == session
         own = trials[rows]
         counts = own.head(name).values[..., some]
-        drawn = simulated(fitted, own, seed)[0, ..., some]
+        drawn = simulated(fitted, own, seed)[0][..., some]
         drawn = np.where(np.isnan(counts), np.nan, drawn)
         statistics = [spikes.spike_statistics(y, trials.bin_width) for y in (counts, drawn)]
         found.append(spikes.compare(*statistics))
