@@ -188,7 +188,7 @@ def test_everything_has_words(opened: Any) -> None:
 def test_the_keyboard_reaches_the_pickers(opened: Any) -> None:
     opened.execute_script("document.querySelector('.skip').focus()")
     reached = set()
-    for _ in range(40):
+    for _ in range(60):
         opened.switch_to.active_element.send_keys(Keys.TAB)
         reached.add(opened.execute_script("return document.activeElement.id"))
     assert {"trial", "channel", "by", "x", "y", "z", "turn"} <= reached

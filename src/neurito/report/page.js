@@ -126,7 +126,7 @@
     for (const id of ["x", "y", "z", "colour"]) $(id).onchange = drawSpace;
     $("turn").onclick = turn;
     const planes = page.potential ? page.potential.planes : [];
-    options($("plane"), planes.map(({ axes }, i) => [i, axes.map((a) => plain(latents.names[a])).join(", ")]), 0);
+    options($("plane"), planes.map(({ axes }, i) => [i, axes.map((a) => a + 1).join(", ")]), 0);
     $("plane").onchange = drawPotential;
   }
   function webgl() {
@@ -357,7 +357,7 @@
       const sorted = Float64Array.from(U.values).sort(), top = sorted[Math.floor(0.8 * sorted.length)] || 1; // walls would hide the floor
       traces.push({ type: "contour", x: sides[0], y: sides[1], z: rows, zmin: 0, zmax: top, colorscale: "Cividis", ncontours: 16, name: "U / T",
         contours: { start: 0, end: top, size: top / 12 }, line: { width: 0.5, color: "rgba(255,255,255,0.35)" },
-        colorbar: { title: { text: "U / T", side: "right" }, thickness: 12 }, hovertemplate: "%{x:.3g}, %{y:.3g}<br>U / T %{z:.3g}<extra></extra>" });
+        colorbar: { title: { text: "U / T", side: "right" }, thickness: 12, tickformat: ".3~g" }, hovertemplate: "%{x:.3g}, %{y:.3g}<br>U / T %{z:.3g}<extra></extra>" });
     } else
       traces.push({ x: sides[0], y: Array.from(U.values), mode: "lines", name: "U / T", line: { color: colour("model"), width: 2 } });
     const height = (x) => {
