@@ -201,10 +201,11 @@ def row(case: Case) -> str:
     tests, names = case.ranks.uniformity(CLASSES), case.ranks.names
     outside = int((~case.ranks.within(0.99, CLASSES)).sum())
     worst = int(np.argmax([test.distance for test in tests]))
+    name = names[worst].replace("|", r"\|")
     p = min(1.0, min(test.p for test in tests) * len(tests))  # Bonferroni
     return (
         f"| {case.system} | {case.model} | {case.inference} | {outside} of {len(tests)} | "
-        f"{tests[worst].distance:.3f} ({names[worst]}) | {'< .001' if p < 1e-3 else f'{p:.2f}'} | {case.seconds:.0f} |"
+        f"{tests[worst].distance:.3f} ({name}) | {'< .001' if p < 1e-3 else f'{p:.2f}'} | {case.seconds:.0f} |"
     )
 
 
