@@ -127,7 +127,8 @@ READ = (
     "--behaviour hand --hold-out 0.25"
 )
 size = (
-    "--latents 2 --control 8 --context 8 --hidden 8 --decoder 8 --anharmonic 4 --active 4 --epochs 4"
+    "--latents 2 --encoder cnn --kernels 5 1 --widths 4 --control 8 --context 8 --decoder 8 --anharmonic 0 --active 0 "
+    "--epochs 4"
     if SMALL
     else "--latents 3 --control 64 --context 64 --epochs 80"
 )

@@ -61,18 +61,18 @@ print(truth.trials.summary())
 
 # %%
 SHARED = (
-    "--guide control --encoder gru --readout mlp --particles 1 --objective elbo --resampling none --keep 0.7 "
+    "--guide control --readout mlp --particles 1 --objective elbo --resampling none --keep 0.7 "
     "--batch-size 32 --learning-rate 0.003 --final-learning-rate 0.00003 --schedule cosine --optimiser adamw "
     "--weight-decay 0.01 --clip 1"
 )
 SHARED += (
-    " --control 8 --context 8 --hidden 8 --decoder 8 --epochs 4"
+    " --encoder cnn --kernels 5 1 --widths 4 --control 8 --context 8 --decoder 8 --epochs 4"
     if SMALL
-    else " --control 64 --context 64 --epochs 80"
+    else " --encoder gru --control 64 --context 64 --epochs 80"
 )
 SYSTEMS = {
     "low-rank-rnn": f"--rank 4 --units {8 if SMALL else 64} {SHARED}",
-    "langevin-flow": f"--latents 4 {'--anharmonic 4 --active 4' if SMALL else ''} {SHARED}",
+    "langevin-flow": f"--latents 4 {'--anharmonic 0 --active 0' if SMALL else ''} {SHARED}",
     "neural-sde": f"--latents 4 --drift-widths {8 if SMALL else 64} {SHARED}",
     "smoothing": "--sd 0.05" if SMALL else "",  # else the width that does best on the validation trials
 }

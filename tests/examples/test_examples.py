@@ -64,7 +64,7 @@ def test_an_nwb_file_from_start_to_end(tmp_path):
     assert found["co_bps of the true rates"] > found["co_bps of the smoothed counts"] > 0.2
     assert found["co_bps of the true rates"] > found["co_bps of LangevinFlow"]
     assert stored(out / "smoothing", "co_bps") == pytest.approx(found["co_bps of the smoothed counts"], 1e-4)
-    assert stored(out / "smoothing", "hand_r2_from_rates") > 0.7
+    assert stored(out / "smoothing", "hand_r2_from_rates") > 0.5
     assert {one.name for one in out.glob("*.png")} == {"rates.png", "psths.png", "trajectories.png"}
     page = (out / "report.html").read_text("utf-8")
     assert "langevin-flow" in page
