@@ -162,8 +162,8 @@ figure
 # %% [markdown]
 # ## What happened in the test trials
 #
-# The inferred states, averaged over the trials of each strength of evidence: the strongest lead hardly further than
-# the middling ones.
+# The inferred states, averaged over the trials of each strength of evidence: evidence eight times as strong leads only
+# about three times as far.
 
 # %%
 figure = plots.trajectories(posterior, test, "evidence")

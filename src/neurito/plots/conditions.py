@@ -186,7 +186,8 @@ def trajectories(
         caption(
             figure,
             f"Posterior means of the latents (arbitrary units), averaged over the trials of each {by} "
-            f"({_of(trials, by, shown)}): in time, and against each other, dots where trials start.",
+            f"({_of(trials, by, shown)}): in time"
+            + (", and against each other, dots where trials start." if len(chosen) > 1 else "."),
         )
         return figure
 
