@@ -1,12 +1,13 @@
-"""How a gradient step grows: time against trials, bins, particles, units and rank; memory against bins; compilation.
+"""How a gradient step grows: time against every size; memory against bins; compilation.
 
-    python benchmarks/scaling.py [--only time memory compile]
+    python benchmarks/scaling.py [--model neural-sde] [--only time memory compile]
 
-Gaussian observations of 64 channels, clipped units, the optimal guide. Each point is timed through the ordinary fit,
-all points of a sweep in turn, several rounds, the median taken. Memory is the peak of a process of its own, less that
-of the same fit with 25 bins. Compilation is the first call of a fresh process, with an empty cache of compiled programs
-and with a full one.
-Results go to benchmarks/out/scaling.json and scaling.png.
+low-rank-rnn: Gaussian observations of 64 channels, clipped units, the optimal guide, particles. neural-sde: the same
+observations, a drift of 64 hidden units, a control that sees state and encoder, the ELBO. Each point is timed through
+the ordinary fit, all points of a sweep in turn, several rounds, the median taken. Memory is the peak of a process of
+its own, less that of the same fit with 25 bins. Compilation is the first call of a fresh process, without a cache of
+compiled programs and with one.
+Results go to benchmarks/out/scaling-MODEL.json and docs/figures/scaling-MODEL.png.
 """
 
 import argparse
@@ -23,39 +24,55 @@ import numpy as np
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
-BASE = {"trials": 16, "bins": 50, "particles": 16, "units": 256, "rank": 3}
-SWEEPS = {
-    "trials": (8, 16, 32, 64, 128),
-    "bins": (25, 50, 100, 200, 400),
-    "particles": (8, 16, 32, 64, 128),
-    "units": (128, 256, 512, 1024, 2048),
-    "rank": (1, 2, 3, 4, 6, 8, 16),
+FIGURES = HERE.parent / "docs" / "figures"
+BASES: dict[str, dict[str, int]] = {
+    "low-rank-rnn": {"trials": 16, "bins": 50, "particles": 16, "units": 256, "rank": 3},
+    "neural-sde": {"trials": 64, "bins": 50, "substeps": 1, "latents": 8},
+}
+SWEEPS: dict[str, dict[str, tuple[int, ...]]] = {
+    "low-rank-rnn": {
+        "trials": (8, 16, 32, 64, 128),
+        "bins": (25, 50, 100, 200, 400),
+        "particles": (8, 16, 32, 64, 128),
+        "units": (128, 256, 512, 1024, 2048),
+        "rank": (1, 2, 3, 4, 6, 8, 16),
+    },
+    "neural-sde": {
+        "trials": (32, 64, 128, 256, 512),
+        "bins": (25, 50, 100, 200, 400),
+        "substeps": (1, 2, 4, 8, 16),
+        "latents": (4, 8, 16, 32, 64),
+    },
 }
 STRETCH = 5
 
 
-def fit(trials: int, bins: int, particles: int, units: int, rank: int, epochs: int) -> list[dict[str, float]]:
+def fit(name: str, epochs: int, *, trials: int, bins: int, **sizes: int) -> list[dict[str, float]]:
     """A short fit; its history has one entry per stretch of steps."""
     import neurito
+    from neurito.models import named
 
     values = np.random.default_rng(0).standard_normal((STRETCH * trials, bins, 64))
-    model = neurito.LowRankRNN(rank=rank, units=units, particles=particles)
     recording = neurito.Trials.from_array(values, bin_width=0.01)
     options = {"batch_size": trials, "steps_per_call": STRETCH, "score": "none"}
-    return neurito.fit(model, recording, epochs=epochs, evaluations=epochs, progress=False, **options).history
+    return neurito.fit(
+        named(name)(**sizes), recording, epochs=epochs, evaluations=epochs, progress=False, **options
+    ).history
 
 
-def seconds_per_step(**sizes: int) -> float:
+def seconds_per_step(name: str, **sizes: int) -> float:
     """The median over the stretches of a fit that is already compiled."""
-    marks = [entry["seconds"] for entry in fit(**sizes, epochs=6)]
+    marks = [entry["seconds"] for entry in fit(name, 6, **sizes)]
     return float(np.median(np.diff(marks)[1:])) / STRETCH
 
 
-def times(rounds: int) -> dict[str, Any]:
+def times(model: str, rounds: int) -> dict[str, Any]:
     """Seconds per step for every point of every sweep, and the slope in logarithms over the larger half."""
     found = {}
-    for name, sizes in SWEEPS.items():
-        taken = [[seconds_per_step(**{**BASE, name: size}) for size in sizes] for _ in range(rounds)]
+    for name, sizes in SWEEPS[model].items():
+        taken = [
+            [seconds_per_step(model, **{**BASES[model], name: size}) for size in sizes] for _ in range(rounds)
+        ]
         medians = np.median(taken, 0)
         half = len(sizes) // 2
         slope = np.polyfit(np.log(sizes[half:]), np.log(medians[half:]), 1)[0]
@@ -78,36 +95,37 @@ def child(*words: str, cache: str | None = None) -> dict[str, float]:
     )
 
 
-def memory() -> dict[str, Any]:
+def memory(model: str) -> dict[str, Any]:
     """Peak memory against bins, MB above the same fit with 25 bins, and the part that the data and states explain."""
     sizes = (25, 100, 400, 1600)
-    peaks = [child("memory", str(bins))["peak_mb"] for bins in sizes]
+    peaks = [child("memory", model, str(bins))["peak_mb"] for bins in sizes]
     above = [peak - peaks[0] for peak in peaks]
     print("bins: MB above 25 bins  " + "  ".join(f"{s}: {m:.0f}" for s, m in zip(sizes, above, strict=True)))
     return {"bins": sizes, "peak_mb": peaks, "above_mb": above}
 
 
-def compilation() -> dict[str, Any]:
+def compilation(model: str) -> dict[str, Any]:
     """Seconds from the start of a fit to the end of its first call, cold and cached."""
     with tempfile.TemporaryDirectory() as cache:
-        cold, cached = (child("compile", cache=cache)["seconds"] for _ in range(2))
+        cold, cached = (child("compile", model, cache=cache)["seconds"] for _ in range(2))
     print(f"first call: {cold:.1f} s cold, {cached:.1f} s cached")
     return {"cold": cold, "cached": cached}
 
 
-def worker(what: str, bins: int) -> dict[str, float]:
+def worker(model: str, bins: int) -> dict[str, float]:
     """What a child measures."""
     import neurito
+    import neurito.models
 
     neurito.start()
-    _ = neurito.fit, neurito.LowRankRNN, neurito.Trials  # imported here, not timed
+    _ = neurito.fit, neurito.Trials  # imported here, not timed
     start = time.monotonic()
-    fit(**{**BASE, "bins": bins, "units": 512}, epochs=1)
+    fit(model, 1, **{**BASES[model], "bins": bins})
     seconds = time.monotonic() - start
     return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def figure(content: dict[str, Any]) -> None:
+def figure(content: dict[str, Any], path: Path) -> None:
     """One panel per sweep, with a line of slope one."""
     import matplotlib
 
@@ -123,7 +141,8 @@ def figure(content: dict[str, Any]) -> None:
         axis.set(xlabel=name, title=f"slope {found['slope']:.2f} (larger half)")
     axes[0].set_ylabel("ms per gradient step")
     axes[0].legend(frameon=False)
-    fig.savefig(OUT / "scaling.png", dpi=120)
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
 
 
 def main() -> None:
@@ -134,25 +153,27 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=["time", "memory", "compile"], default=["time", "memory", "compile"]
     )
+    parser.add_argument("--model", choices=list(BASES), default="low-rank-rnn")
     parser.add_argument("--rounds", type=int, default=3, help="of every sweep")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(worker(options.child[0], int(options.child[1]) if len(options.child) > 1 else 50)))
+        _, model, *bins = options.child
+        print(json.dumps(worker(model, int(bins[0]) if bins else 50)))
         return
     OUT.mkdir(exist_ok=True)
-    path = OUT / "scaling.json"
+    path = OUT / f"scaling-{options.model}.json"
     content = json.loads(path.read_text()) if path.is_file() else {}
     for name, measure in (
-        ("compile", compilation),
-        ("memory", memory),
-        ("time", lambda: times(options.rounds)),
+        ("compile", lambda: compilation(options.model)),
+        ("memory", lambda: memory(options.model)),
+        ("time", lambda: times(options.model, options.rounds)),
     ):
         if name in options.only:
             content[name] = measure()
     path.write_text(json.dumps(content, indent=1))
     if "time" in content:
-        figure(content)
+        figure(content, FIGURES / f"scaling-{options.model}.png")
 
 
 if __name__ == "__main__":
