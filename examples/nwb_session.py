@@ -24,6 +24,7 @@ from neurito.data.simulators import Simulation, teacher
 from neurito.evaluation import co_bps, rates_r2
 
 SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # a few seconds, to see that it runs
+SAMPLES = 8 if SMALL else 32  # of the posterior, per trial
 OUT = Path("demo/nwb_session")
 FILE, RUN, BASELINE = OUT / "session.nwb", OUT / "langevin-flow", OUT / "smoothing"
 shutil.rmtree(OUT, ignore_errors=True)  # a fit of before would be gone on with
@@ -145,7 +146,7 @@ terminal(f"fit {READ} --model smoothing {kernel} --run {BASELINE} {quick}")
 
 # %%
 for run in (RUN, BASELINE):
-    terminal(f"evaluate {run} --part test --samples {8 if SMALL else 32}")
+    terminal(f"evaluate {run} --part test --samples {SAMPLES}")
 terminal(f"compare {RUN} {BASELINE} --part test --scores co_bps coverage_90 hand_r2_from_rates")
 
 # %% [markdown]
@@ -157,7 +158,7 @@ terminal(f"compare {RUN} {BASELINE} --part test --scores co_bps coverage_90 hand
 
 # %%
 fitted, test = neurito.Run.load(RUN), parts.test
-posterior = neurito.infer(fitted, test)
+posterior = neurito.infer(fitted, test, samples=SAMPLES)
 true_rates = truth.rates[test.ids]
 figure = plots.rates(posterior, test, true=true_rates)
 figure.savefig(OUT / "rates.png")

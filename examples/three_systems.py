@@ -20,6 +20,7 @@ from neurito.data.simulators import lorenz
 from neurito.evaluation import co_bps, rates_r2
 
 SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # a few seconds, to see that it runs
+SAMPLES = 8 if SMALL else 32  # of the posterior, per trial
 OUT = Path("demo/three_systems")
 FILE = OUT / "lorenz.h5"
 shutil.rmtree(OUT, ignore_errors=True)  # a fit of before would be gone on with
@@ -81,7 +82,7 @@ for name, options in SYSTEMS.items():
     terminal(
         f"fit {FILE} --model {name} {options} --hold-out 0.25 --run {RUNS[name]} --no-scores --no-figures --quiet"
     )
-    terminal(f"evaluate {RUNS[name]} --part test --samples {8 if SMALL else 32}")
+    terminal(f"evaluate {RUNS[name]} --part test --samples {SAMPLES}")
 
 # %% [markdown]
 # ## Side by side
@@ -108,7 +109,9 @@ figure
 # %%
 test = parts.test
 true_rates = truth.rates[test.ids]
-posteriors = {name: neurito.infer(neurito.Run.load(folder), test) for name, folder in RUNS.items()}
+posteriors = {
+    name: neurito.infer(neurito.Run.load(folder), test, samples=SAMPLES) for name, folder in RUNS.items()
+}
 found = {
     name: {
         "co_bps": co_bps(posterior.rate_mean.values * test.bin_width, test),
