@@ -18,7 +18,7 @@ import numpy as np
 import neurito
 from neurito import Trials, plots
 
-SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # a few seconds, to see that it runs
+SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # to see that it runs, not to learn from
 OUT = Path("demo/own_dynamics")
 shutil.rmtree(OUT, ignore_errors=True)  # a fit of before would be gone on with
 OUT.mkdir(parents=True)

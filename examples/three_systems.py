@@ -19,7 +19,7 @@ from neurito.cli import main
 from neurito.data.simulators import lorenz
 from neurito.evaluation import co_bps, rates_r2
 
-SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # a few seconds, to see that it runs
+SMALL = os.environ.get("NEURITO_EXAMPLES") == "small"  # to see that it runs, not to learn from
 SAMPLES = 8 if SMALL else 32  # of the posterior, per trial
 OUT = Path("demo/three_systems")
 FILE = OUT / "lorenz.h5"
