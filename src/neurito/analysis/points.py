@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy import ndarray
 
+from neurito.analysis.bounds import fill, fill_row
 from neurito.analysis.compiled import cached, sources
 from neurito.analysis.sums import gather, ranges
 
@@ -39,7 +40,8 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ndarray, ndarray, ndarra
         P, v, q, w, spread = units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2]
         rows = np.empty((7, N))
         current, size, s, mid, t, room, lean = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
-        value, noise = np.empty(x.shape), np.empty(x.shape)
+        A, g, D, c, r = np.empty((R, R)), np.empty(R), np.empty(R), np.empty(R), np.empty(R)
+        value, noise = np.empty((x.shape[0], R)), np.empty((x.shape[0], R))
         slope, kinked = np.empty((x.shape[0], R, R)), np.zeros(x.shape[0], np.bool_)
         for k in range(N):
             room[k] = abs(q[k]) + (w[k] if w[k] < np.inf else 0.0)
@@ -47,7 +49,9 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ndarray, ndarray, ndarra
             for j in range(R):
                 lean[k] += abs(P[j, k])
         for i in range(x.shape[0]):
-            ranges(P, q, room, x[i], np.abs(x[i]), N, current, size)
+            for j in range(R):
+                c[j], r[j] = x[i, j], abs(x[i, j])
+            ranges(P, q, room, c, r, N, current, size)
             for k in range(N):
                 at = current[k]
                 if kind == RAMPS:
@@ -58,13 +62,15 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ndarray, ndarray, ndarra
                 else:
                     mid[k] = math.tanh(at)
                     s[k] = 1.0 - mid[k] * mid[k]
-            value[i], slope[i] = offset, L
-            gather(P, v, s, mid, size, N, slope[i], value[i], noise[i], t)
+            fill(A, L)
+            fill_row(g, offset)
+            gather(P, v, s, mid, size, N, A, g, D, t)
             for j in range(R):
-                noise[i, j] += abs(offset[j])
+                value[i, j], noise[i, j] = g[j], D[j] + abs(offset[j])
                 for m in range(R):
-                    value[i, j] += L[j, m] * x[i, m]
-                    noise[i, j] += abs(L[j, m] * x[i, m])
+                    value[i, j] += L[j, m] * c[m]
+                    noise[i, j] += abs(L[j, m] * c[m])
+                    slope[i, j, m] = A[j, m]
                 noise[i, j] *= 16.0 * UNIT_ROUND
         return value, noise, slope, kinked
 
