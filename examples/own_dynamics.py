@@ -87,7 +87,7 @@ def simulate(n_trials: int, n_bins: int = 80, seed: int = 0) -> tuple[Trials, np
     return trials, states
 
 
-trials, states = simulate(24 if SMALL else 300)
+trials, states = simulate(64 if SMALL else 300)
 parts = trials.split()
 print(trials.summary())
 
@@ -112,7 +112,7 @@ model = neurito.UserSDE(
 run = neurito.fit(
     model,
     parts,
-    epochs=10 if SMALL else 60,
+    epochs=40 if SMALL else 60,
     batch_size=16,
     learning_rate=5e-2,
     final_learning_rate=1e-3,
