@@ -4,16 +4,19 @@ Every function returns a Matplotlib Figure with units and a caption, in one styl
 (the colours of Okabe and Ito); it opens no window and needs no display: ``neurito.plots.rates(...).savefig("a.png")``.
 
     fit             training, comparison
-    activity        rates, psths, decoded, generated, calibration
-    latents         latents, trajectories
-    dynamics        flow, potential, oscillators
+    activity        rates, psths, decoded, generated, calibration, check
+    latents         latents, trajectories, ranks
+    dynamics        flow, potential, oscillators, drift
 """
 
 from neurito.plots.behaviour import decoded
 from neurito.plots.calibrated import LEVELS, calibration, predictive_pit
+from neurito.plots.checked import check
 from neurito.plots.conditions import Averages, averages, psths, trajectories
 from neurito.plots.course import training
+from neurito.plots.drifts import drift
 from neurito.plots.fields import Landscape, flow, landscape, potential
+from neurito.plots.ranked import ranks
 from neurito.plots.rhythms import Rhythms, oscillators, rhythms
 from neurito.plots.scores import comparison
 from neurito.plots.signals import rates
@@ -28,8 +31,10 @@ __all__ = [
     "aligned",
     "averages",
     "calibration",
+    "check",
     "comparison",
     "decoded",
+    "drift",
     "flow",
     "generated",
     "landscape",
@@ -38,6 +43,7 @@ __all__ = [
     "potential",
     "predictive_pit",
     "psths",
+    "ranks",
     "rates",
     "rhythms",
     "training",

@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from neurito.core.drifts import Hybrid, Oscillators
-from neurito.core.dynamics import SDE, Langevin, Linear
+from neurito.analysis.oscillation import oscillation, oscillators_in
+from neurito.core.drifts import HarmonicOscillators
+from neurito.core.dynamics import Langevin, Linear
 from neurito.core.dynamics.potentials import Oscillators as Springs
 from neurito.errors import NeuritoError
 from neurito.models.fitted import Fitted, HasFitted, fitted_of
@@ -16,6 +17,9 @@ from neurito.plots.style import MODEL, STYLE, TRUTH, caption, panels
 
 SIGNED = 16
 """Most oscillators whose couplings are written into the matrix."""
+
+SQUARED = "per squared second"
+"""The unit of couplings that accelerate."""
 
 
 class Rhythms(NamedTuple):
@@ -26,7 +30,7 @@ class Rhythms(NamedTuple):
     growth: Float[np.ndarray, " oscillator"]
     """1/s; sigma of Hopf oscillators (> 0: a limit cycle), elsewhere minus the decay rate"""
     coupling: Float[np.ndarray, "oscillator oscillator"] | None
-    """from column to row, per time constant"""
+    """from column to row"""
     unit: str
     """of the coupling"""
 
@@ -44,23 +48,19 @@ def rhythms(model: Fitted | HasFitted) -> Rhythms:
     """
     fitted = fitted_of(model)
     dynamics: Any = fitted.model.dynamics
-    drift = dynamics.drift if isinstance(dynamics, SDE) else None
-    drift = drift.known if isinstance(drift, Hybrid) else drift
-    if isinstance(drift, Oscillators):
-        omega = np.abs(np.asarray(getattr(drift.omega, "value", drift.omega), np.float64))
-        gamma = getattr(drift, "gamma", None)
-        growth = np.asarray(drift.sigma if gamma is None else -0.5 * gamma.value, np.float64)  # type: ignore[attr-defined]
-        tau = dynamics.time_constant
-        unit = "per time constant" if gamma is None else "per squared time constant"
-        return Rhythms(omega / (2 * np.pi * tau), growth / tau, np.asarray(drift.K, np.float64), unit)
+    drift = oscillators_in(dynamics)
+    if drift is not None:
+        found = (np.asarray(x, np.float64) for x in oscillation(dynamics))
+        frequency, growth, _, coupling = found
+        unit = SQUARED if isinstance(drift, HarmonicOscillators) else "per second"
+        return Rhythms(frequency, growth, coupling, unit)
     if isinstance(dynamics, Langevin) and isinstance(dynamics.potential, Springs):
         L = np.asarray(dynamics.potential.springs.value, np.float64)
         tau, gamma = (float(x.value) for x in (dynamics.time_constant, dynamics.damping))
         square = np.diag(L) - gamma**2 / 4
         frequency = np.sqrt(np.maximum(square, 0)) / (2 * np.pi * tau)
-        return Rhythms(
-            frequency, np.full(len(L), -gamma / 2 / tau), np.diag(np.diag(L)) - L, "per squared time constant"
-        )
+        pull = (np.diag(np.diag(L)) - L) / tau**2
+        return Rhythms(frequency, np.full(len(L), -gamma / 2 / tau), pull, SQUARED)
     if isinstance(dynamics, Linear):
         values = np.linalg.eigvals(np.asarray(dynamics.A, np.float64))
         values = values[values.imag >= 0]
