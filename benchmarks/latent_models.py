@@ -12,6 +12,7 @@ through NEURITO_DATA.
 import argparse
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,7 @@ from sklearn.metrics import r2_score
 import neurito
 from neurito import baselines
 from neurito.data.files import atomic_write
-from neurito.data.trials import Splits, Trials
+from neurito.data.trials import Head, Splits, Trials
 from neurito.errors import NeuritoError
 from neurito.evaluation.behaviour import decode
 from neurito.evaluation.bits import co_bps, fp_bps
@@ -40,7 +41,7 @@ from neurito.models import (
     NeuralSDE,
 )
 from page import fill
-from results import DATA, HERE, alm
+from results import DATA, HERE, alm, linear_track
 
 OUT = HERE / "out" / "latent_models"
 SAMPLES = 16
@@ -68,6 +69,8 @@ def m1() -> Splits:
     windows = trials.windows(40)
     held = np.random.default_rng(0).permutation(171)[-42:]
     windows = windows.hold_out(channels=sorted(int(i) for i in held))
+    hand = Head.of(velocity(), "continuous", read=False, names=("x", "y"))
+    windows = windows.with_head("velocity", hand)
     return Splits(windows[:248], windows[248:310], windows[310:388])
 
 
@@ -94,7 +97,40 @@ def moves(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> S
     seen = infer(run, parts.train, samples=SAMPLES, quantiles=(), seed=seed)["rate_mean"].values * 0.05
     features = np.log(np.concatenate([seen, expected]) + 1e-4)
     known = np.concatenate([velocity()[:248], velocity()[310:388]])
-    return {"velocity R2": decode(features, known, slice(0, 248), slice(248, None)).r2}
+    found = {"velocity R2": decode(features, known, slice(0, 248), slice(248, None)).r2}
+    return found | beside(run, parts, "velocity", seed)
+
+
+def beside(run: neurito.Run, parts: Splits, head: str, seed: int) -> Scores:
+    """R2 of behaviour that the model observed in training and reads nowhere."""
+    assert parts.test is not None
+    if head not in getattr(run.fitted.specification, "heads", ()):
+        return {}
+    found = infer(run, parts.test, samples=SAMPLES, quantiles=(), seed=seed)[f"{head}_mean"].values
+    true = parts.test.heads[head].values
+    here = np.isfinite(true).all(-1)
+    return {
+        f"{head} R2 of its own head": float(
+            r2_score(true[here], found[here], multioutput="variance_weighted")
+        )
+    }
+
+
+def track() -> Splits:
+    """Rat hippocampus and the rat's position, windows of 10 s; later blocks of time select and test."""
+    return Splits(*(part.windows(100) for part in linear_track() if part is not None))
+
+
+def places(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
+    """Position decoded from log rates of all units, the decoder fitted to the training windows."""
+    assert parts.test is not None
+    head = next(name for name in parts.test.heads if name != parts.test.name)
+    seen = infer(run, parts.train, samples=SAMPLES, quantiles=(), seed=seed)["rate_mean"].values * 0.1
+    features = np.log(np.concatenate([seen, expected]) + 1e-4)
+    known = np.concatenate([parts.train.heads[head].values, parts.test.heads[head].values])
+    n = parts.train.n_trials
+    found = {"position R2": decode(features, known, slice(0, n), slice(n, None)).r2}
+    return found | beside(run, parts, head, seed)
 
 
 def delayed(run: neurito.Run, parts: Splits, expected: np.ndarray, seed: int) -> Scores:
@@ -117,6 +153,7 @@ RECORDINGS: dict[str, tuple[Callable[[], Splits], Callable[..., Scores]]] = {
     "lorenz": (lorenz, rates_r2),
     "m1": (m1, moves),
     "alm": (alm, delayed),
+    "linear-track": (track, places),
 }
 
 MODELS: dict[str, Any] = {
@@ -142,6 +179,10 @@ MODELS["neural-sde, 4 particles"] = replace(
     MODELS["neural-sde"], guide="encoder", objective="vsmc", resampling="systematic", particles=4
 )
 
+# Spikes and behaviour on one latent: behaviour counts in the bound of the training part, and is read nowhere.
+for name in ("linear-sde, KL weight 0.1", "neural-sde"):
+    MODELS[f"{name}, with behaviour"] = MODELS[name]
+
 # Fitted to the selection part too, selected on nothing: the last step is scored.
 UNDIVIDED = ", all trials"
 for name in ("langevin-flow", "neural-sde"):
@@ -151,6 +192,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "lorenz": {},
     "m1": {"batch_size": 32, "epochs": 190},
     "alm": {"batch_size": 16, "epochs": 60, "window": 100, "windows_per_epoch": 640},
+    "linear-track": {"batch_size": 16, "epochs": 400},
 }
 
 # As many epochs as the others: 500 are recommended for it.
@@ -173,6 +215,8 @@ def run(recording: str, model: str, seed: int) -> None:
         parts = Splits(Trials.concatenate([parts.train, parts.validation]), None, test)
     where, before, start = path(recording, model, seed), os.getloadavg()[0], time.process_time()
     specification = MODELS[model]
+    if model.endswith("with behaviour"):
+        specification = replace(specification, heads=tuple(test.heads))
     classical = isinstance(specification, baselines.Baseline)
     options = {**TRAINING[recording], **SHORTER.get(model, {}), "score": "co_bps", "evaluations": 10}
     options = {} if classical else options
@@ -236,7 +280,7 @@ def table(recording: str, seeds: list[int]) -> str:
         one = found[0]
         seconds = np.median([c["cpu_seconds"] for c in found])
         weight = "" if one["kl_weight"] is None else f"{one['kl_weight']:g}"
-        name = model.partition(", KL weight")[0]
+        name = re.sub(r", KL weight [^,]*", "", model)
         rows.append(
             (
                 -float(np.mean([c["scores"]["co-bps"] for c in found])),
