@@ -33,6 +33,7 @@ OUT = HERE / "out" / "oscillators"
 FIGURE = HERE.parent / "docs" / "figures" / "oscillators_noise.png"
 FREQUENCY = (2.0, 3.0, 4.4, 6.0)  # Hz
 COUPLING = np.array([[0, 4, 0, -3], [-3, 0, 3, 0], [0, -4, 0, 3], [3, 0, -3, 0]], float)  # 1/s
+STARTS = (0, 1)  # of every fit; the one with the better bound counts
 NOISE = (0.0, 0.2, 0.5, 1.0, 2.0)  # per square root of a second
 MODEL = CoupledOscillatorSDE(
     oscillators=4, readout="affine", link="exp", time_constant=0.05, diffusion_sd=0.2
@@ -48,11 +49,13 @@ def simulated(seed: int, noise: float, trials: int, neurons: int) -> Simulation:
     )  # fmt: skip
 
 
-def recovery(seed: int) -> dict[str, Any]:
-    """One data set and fit: frequencies (Hz) and couplings (1/s), paired with the true ones."""
+def recovery(seed: int, start: int) -> dict[str, Any]:
+    """One data set and fit: frequencies (Hz) and couplings (1/s), paired with the true ones; the bound in training."""
     simulation = simulated(seed, 0.5, 400, 80)
     started = time.process_time()
-    run = neurito.fit(MODEL, simulation.trials, seed=seed, epochs=200, score="none", **TRAINING)
+    run = neurito.fit(
+        MODEL, simulation.trials, seed=len(STARTS) * seed + start, epochs=200, score="none", **TRAINING
+    )
     seconds = time.process_time() - started
     z = infer(run, simulation.trials, samples=8, quantiles=(), seed=seed)["latent_mean"].values
     dynamics = run.fitted.model.dynamics
@@ -66,6 +69,7 @@ def recovery(seed: int) -> dict[str, Any]:
         "error": float(np.abs(found.frequency[paired.order] / FREQUENCY - 1).max()),
         "correlation": float(np.corrcoef(K[others], COUPLING[others])[0, 1]),
         "latents": paired.correlation.tolist(),
+        "bound": float(np.mean([entry["bound"] for entry in run.history[-5:]])),
         "seconds": seconds,
     }
 
@@ -95,18 +99,21 @@ def cell(name: str, compute: Any, *arguments: Any) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def recovery_table(cells: list[dict[str, Any]]) -> str:
-    """True values and what every seed found."""
+def recovery_table(cells: list[list[dict[str, Any]]]) -> str:
+    """What every seed found: the start with the best bound."""
     names = [f"{f:g} Hz" for f in FREQUENCY]
     rows = [
-        f"| seed | {' | '.join(names)} | largest error | r of couplings | r of latents, smallest | CPU s |",
-        "|" + "---|" * (len(names) + 5),
+        f"| seed | {' | '.join(names)} | largest error | r of couplings | r of latents, smallest | bound, nats/bin "
+        "| other start: bound, largest error | CPU s per start |",
+        "|" + "---|" * (len(names) + 7),
     ]
-    for seed, one in enumerate(cells):
-        found = " | ".join(f"{f:.3f}" for f in one["frequency"])
+    for seed, starts in enumerate(cells):
+        best, *others = sorted(starts, key=lambda one: -one["bound"])
+        found = " | ".join(f"{f:.3f}" for f in best["frequency"])
+        rest = "; ".join(f"{one['bound']:.3f}, {one['error']:.1%}" for one in others)
         rows.append(
-            f"| {seed} | {found} | {one['error']:.1%} | {one['correlation']:.3f} | {min(one['latents']):.3f} "
-            f"| {one['seconds']:.0f} |"
+            f"| {seed} | {found} | {best['error']:.1%} | {best['correlation']:.3f} | {min(best['latents']):.3f} "
+            f"| {best['bound']:.3f} | {rest} | {best['seconds']:.0f} |"
         )
     return "\n".join(rows)
 
@@ -158,7 +165,8 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     if options.only != "noise":
         seeds = options.seeds or range(5)
-        fill("oscillators", recovery_table([cell(f"recovery-{s}", recovery, s) for s in seeds]))
+        starts = [[cell(f"recovery-{s}-{i}", recovery, s, i) for i in STARTS] for s in seeds]
+        fill("oscillators", recovery_table(starts))
     if options.only != "recovery":
         seeds = options.seeds or range(3)
         scores = {
