@@ -8,6 +8,7 @@ from tests.baselines.recording import HELD_OUT, counts, recording
 
 from neurito import NeuritoError, Trials
 from neurito.baselines import BASELINES, GPFA, FactorAnalysis, MeanRate, Smoothing
+from neurito.baselines.base import log_linear
 from neurito.evaluation import bits_per_spike_train_null, co_bps, fp_bps
 
 SMALL = [
@@ -188,3 +189,10 @@ def test_published_scores_of_lorenz(recordings):
         expected = baseline.fit(parts[0]).predict(parts[1]).expected
         assert co_bps(expected, parts[1]) > bits
         assert rates_r2(truth[..., 45:] * 0.01, expected[..., 45:]).mean > r2
+
+
+def test_a_regression_far_from_its_data_asks_for_no_infinite_count():
+    arrays = {"weights": np.array([[100.0]]), "offset": np.zeros(1)}
+    expected = log_linear(np.array([[[-50.0], [0.01], [50.0]]]), arrays)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(expected[0, :2, 0], [0, np.exp(1.0)], atol=1e-12)

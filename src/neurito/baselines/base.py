@@ -18,6 +18,10 @@ from neurito.evaluation.bits import poisson_nll
 if TYPE_CHECKING:
     from neurito.baselines.fitted import FittedBaseline
 
+_LARGEST = (
+    30.0  # log of expected counts: far from the training data a regression can ask for more than floats hold
+)
+
 Arrays: TypeAlias = dict[str, np.ndarray]
 
 HIDDEN = 0.25  # of the channels, where nothing is held out that could choose
@@ -159,5 +163,6 @@ def log_linear(
     features: Float[np.ndarray, "trial time feature"], arrays: Mapping[str, np.ndarray]
 ) -> Float[np.ndarray, "trial time channel"]:
     """Expected counts of a Poisson regression."""
-    expected: np.ndarray = np.exp(features @ arrays["weights"] + arrays["offset"])
+    exponent = features @ arrays["weights"] + arrays["offset"]
+    expected: np.ndarray = np.exp(np.minimum(exponent, _LARGEST))
     return expected
