@@ -45,6 +45,7 @@ from results import DATA, HERE, alm, linear_track
 
 OUT = HERE / "out" / "latent_models"
 SAMPLES = 16
+SEEDS = [0, 1, 2]
 LEVELS = (0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.9375)
 Scores = dict[str, float]
 
@@ -304,7 +305,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=list(RECORDINGS), default=list(RECORDINGS))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--table", action="store_true", help="only write the tables")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -319,7 +320,7 @@ def main() -> None:
                 else:
                     print(f"{recording}: no recordings at {DATA}, set NEURITO_DATA")
     for recording in RECORDINGS:
-        fill(recording, table(recording, options.seeds))
+        fill(recording, table(recording, SEEDS))
 
 
 if __name__ == "__main__":
