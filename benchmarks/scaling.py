@@ -138,6 +138,8 @@ def figure(content: dict[str, Any], path: Path) -> None:
         x, y = np.array(found["sizes"]), 1e3 * np.array(found["seconds"])
         axis.loglog(x, y, "o-", color="#0072B2", label="measured")
         axis.loglog(x, y[-1] * x / x[-1], "--", color="0.6", label="slope 1")
+        axis.set_xticks(found["sizes"], [str(size) for size in found["sizes"]])
+        axis.minorticks_off()
         axis.set(xlabel=name, title=f"slope {found['slope']:.2f} (larger half)")
     axes[0].set_ylabel("ms per gradient step")
     axes[0].legend(frameon=False)
