@@ -59,14 +59,14 @@ def recovery(seed: int, start: int) -> dict[str, Any]:
     seconds = time.process_time() - started
     z = infer(run, simulation.trials, samples=8, quantiles=(), seed=seed)["latent_mean"].values
     dynamics = run.fitted.model.dynamics
-    paired = match(cycles_of(dynamics, z), simulation.latents)
-    found = measured(dynamics, cycles_of(dynamics, z))
-    K = found.coupling[np.ix_(paired.order, paired.order)] * np.outer(paired.sign, paired.sign)
+    cycles = cycles_of(dynamics, z)
+    paired, found = match(cycles, simulation.latents), measured(dynamics, cycles)
+    K, frequency = paired.coupling(found.coupling), paired.each(found.frequency)
     others = ~np.eye(4, dtype=bool)
     return {
-        "frequency": found.frequency[paired.order].tolist(),
+        "frequency": frequency.tolist(),
         "coupling": K.tolist(),
-        "error": float(np.abs(found.frequency[paired.order] / FREQUENCY - 1).max()),
+        "error": float(np.abs(frequency / FREQUENCY - 1).max()),
         "correlation": float(np.corrcoef(K[others], COUPLING[others])[0, 1]),
         "latents": paired.correlation.tolist(),
         "bound": float(np.mean([entry["bound"] for entry in run.history[-5:]])),

@@ -18,9 +18,7 @@ from neurito.evaluation.bits import poisson_nll
 if TYPE_CHECKING:
     from neurito.baselines.fitted import FittedBaseline
 
-_LARGEST = (
-    30.0  # log of expected counts: far from the training data a regression can ask for more than floats hold
-)
+_LARGEST = 30.0  # log of expected counts: far from its data a regression can ask for more than floats hold
 
 Arrays: TypeAlias = dict[str, np.ndarray]
 

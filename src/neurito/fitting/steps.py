@@ -82,7 +82,7 @@ def doubly(
         return (value, log_w), sums
 
     (_, log_w), pull, sums = jax.vjp(log_weights, vector, has_aux=True)
-    normal = jax.nn.softmax(log_w, -1) * (weight > 0)[:, None]
+    normal = jnp.where((weight > 0)[:, None], jax.nn.softmax(log_w, -1), 0.0)
     usual = pull((jnp.ones(()), jnp.zeros_like(log_w)))[0]
     squared = pull((jnp.zeros(()), normal**2))[0]
     return sums, jnp.where(guided, squared, usual)
@@ -118,8 +118,7 @@ def train(
         state: State, rest: list[Array], data: Batch, rows: Rows, key: PRNGKeyArray
     ) -> tuple[State, Log]:
         place = runtime.device_number(mesh) * rows.trial.shape[1]
-
-        weight = 1 / (data.lengths() * data.weight).sum()  # a bin's share of the prior
+        everything = (data.lengths() * data.weight).sum()
 
         def objective(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Any]:
             model = packing.unpack(vector, rest)
@@ -127,9 +126,8 @@ def train(
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
             share = (out.ess / inference.particles).mean(1) * lengths
-            prior = log_prior(model, priors) * weight * lengths.sum() if priors else 0.0
             sums = jnp.stack([counted, lengths.sum().astype(counted.dtype), share.sum()])
-            return counted + prior, (sums, out.log_w)
+            return counted, (sums, out.log_w)
 
         def slope(
             vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array
@@ -147,6 +145,9 @@ def train(
             sums, gradient = slope(state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight)
             joined = runtime.summed(jnp.concatenate([-gradient, sums]), mesh)
             gradient, (bound, total, share) = joined[:-3] / joined[-2], joined[-3:]
+            if priors:
+                prior = jax.grad(lambda v: log_prior(packing.unpack(v, rest), priors))(state.vector)
+                gradient = gradient - prior / everything
             update, inner = rule.update(gradient, state.optimiser, state.vector)
             vector = optax.apply_updates(state.vector, -row.rate.astype(update.dtype) * update)
             return State(vector, inner), Log(bound / total, share / total, jnp.linalg.norm(gradient))
