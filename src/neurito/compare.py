@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from neurito.baselines import BASELINES
-from neurito.data.files import atomic_write
+from neurito.data.files import atomic_write, known_ending
 from neurito.errors import NeuritoError, nearest, warn
 from neurito.fitting.run import read_json
 from neurito.inference.scores import about
 from neurito.models import fitted
 
+FORMATS = (".html", ".csv", ".md")
 LEADING = ("co_bps", "fp_bps", "unread_r2", "bound_with_unread", "bound", "truth_r2")
 LATER = ("d_stsp", "d_h", "coverage_90", "pit_distance")
 LOWER = ("d_stsp", "d_h", "pit_distance")  # is better
@@ -92,12 +93,6 @@ def scores_in(folder: Path) -> dict[str, dict[str, Any]]:
 def shown(path: Path) -> str:
     """A path that can be printed, whatever bytes its name has."""
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def checked(path: Path) -> None:
-    """Raises NeuritoError if the name of a file does not say in which of the known formats it should be."""
-    if path.suffix not in (".html", ".csv", ".md"):
-        raise NeuritoError(f"{path}: give a name that ends in .html, .csv or .md")
 
 
 @dataclass(frozen=True)
@@ -300,7 +295,7 @@ class Comparison:
             NeuritoError: the name ends otherwise, or the file cannot be written.
         """
         path = Path(path)
-        checked(path)
+        known_ending(path, FORMATS)
         written: dict[str, Callable[[], str]] = {".html": self.html, ".csv": self.csv, ".md": self.markdown}
         with atomic_write(path) as temporary:
             temporary.write_text(written[path.suffix](), encoding="utf-8")

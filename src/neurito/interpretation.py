@@ -28,7 +28,7 @@ from neurito.analysis.terms import Shares, shares
 from neurito.core.drifts import HarmonicOscillators, Hybrid
 from neurito.core.dynamics import SDE
 from neurito.core.scan import Objective
-from neurito.data.files import atomic_write
+from neurito.data.files import atomic_write, known_ending
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
 from neurito.inference.engine import engine_of
@@ -145,7 +145,7 @@ class Drifts:
         Raises:
             NeuritoError: another ending, or a folder that cannot be written.
         """
-        path = checked(Path(path))
+        path = known_ending(Path(path), FORMATS)
         with atomic_write(path) as temporary:
             if path.suffix == ".json":
                 temporary.write_text(json.dumps(self.to_json(), indent=1) + "\n")
@@ -155,17 +155,6 @@ class Drifts:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
-
-
-def checked(path: Path) -> Path:
-    """The path, if its ending is one of FORMATS.
-
-    Raises:
-        NeuritoError: it is another.
-    """
-    if path.suffix not in FORMATS:
-        raise NeuritoError(f"{path}: give a name that ends in {' or '.join(FORMATS)}")
-    return path
 
 
 def drifts(

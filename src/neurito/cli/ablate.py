@@ -38,12 +38,13 @@ def ablate(
     """
     from neurito.ablation import ablate as ablate_
     from neurito.cli.recording import chosen
-    from neurito.compare import checked
+    from neurito.compare import FORMATS
+    from neurito.data.files import known_ending
     from neurito.data.trials import Splits
     from neurito.fitting.run import Run, read_json
 
     if out is not None:
-        checked(output.target(out))
+        known_ending(output.target(out), FORMATS)
     fitted = Run.load(run)
     scored, train = chosen(run, data, given["data"], part)
     if train is None:

@@ -34,10 +34,11 @@ def compare(
         seed: of particles and simulations, likewise.
         given: options of how the recording is read.
     """
-    from neurito.compare import Comparison, checked
+    from neurito.compare import FORMATS, Comparison
+    from neurito.data.files import known_ending
 
     if out is not None:
-        checked(output.target(out))
+        known_ending(output.target(out), FORMATS)
     if data:
         for folder in run:
             _score(folder, data, part, samples, seed, given)

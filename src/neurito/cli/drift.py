@@ -44,15 +44,15 @@ def drift(
         given: options of how the recording is read.
     """
     from neurito.cli.recording import chosen
-    from neurito.data.files import atomic_write
+    from neurito.data.files import atomic_write, known_ending
     from neurito.fitting.run import Run
-    from neurito.interpretation import checked, drifts
+    from neurito.interpretation import FORMATS, drifts
     from neurito.models.fitted import Fitted
 
     if out is not None:
-        checked(output.target(out))
-    if figure is not None and output.target(figure).suffix not in (".png", ".pdf", ".svg"):
-        raise NeuritoError(f"--figure {figure}: give a name that ends in .png, .pdf or .svg")
+        known_ending(output.target(out), FORMATS)
+    if figure is not None:
+        known_ending(output.target(figure), (".png", ".pdf", ".svg"))
     runs = {}
     for folder in run:
         loaded = Run.load(folder)

@@ -2,10 +2,21 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from neurito.errors import NeuritoError
+
+
+def known_ending(path: Path, endings: Sequence[str]) -> Path:
+    """The path, if its name says in which of the known formats the file should be.
+
+    Raises:
+        NeuritoError: it ends otherwise.
+    """
+    if path.suffix not in endings:
+        raise NeuritoError(f"{path}: give a name that ends in {', '.join(endings[:-1])} or {endings[-1]}")
+    return path
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from neurito.core.batch import Batch, Covered
 from neurito.core.guides import Bootstrap
 from neurito.core.observations import Gaussian, Scene
 from neurito.core.parameters import resolve
-from neurito.core.scan import Inference, Model, scan
+from neurito.core.scan import Inference, Model, Outcome, Record, scan
 from neurito.core.smoothing import trajectories
 
 
@@ -86,9 +86,7 @@ def posterior(
         batch = _rows(data, rows)
         forward, backward = jax.random.split(key)
         scene = _scene(model, batch)
-        out = scan(model, batch, forward, inference, record=True)
-        assert out.record is not None
-        z = trajectories(model.dynamics, batch, out.record, inference, samples, backward)
+        out, passed, z = _drawn(model, batch, forward, backward, inference, samples)
         mean, quantiles = {}, {}
         for i, (name, observation) in enumerate(model.heads.items()):
             expected = observation.mean(scene, z)
@@ -102,9 +100,9 @@ def posterior(
         if inference.objective == "elbo":  # particles are draws of the guide, all alike
             w = jnp.full((inference.particles, 1), 1 / inference.particles)
         else:
-            w = jax.nn.softmax(out.record.log_w, -1)[..., None]
-        centre = (w * out.record.z).sum(2)
-        sd = jnp.sqrt((w * (out.record.z - centre[:, :, None]) ** 2).sum(2))
+            w = jax.nn.softmax(passed.log_w, -1)[..., None]
+        centre = (w * passed.z).sum(2)
+        sd = jnp.sqrt((w * (passed.z - centre[:, :, None]) ** 2).sum(2))
         filtered = jnp.swapaxes(jnp.stack([centre, sd], -1), 0, 1)
         return Posterior(Bound(out.bound, out.increments, out.ess), z, mean, quantiles, filtered)
 
@@ -130,9 +128,7 @@ def replicas(
         model: Model = static.join(arrays)
         batch = _rows(data, rows)
         forward, backward, last = jax.random.split(key, 3)
-        out = scan(model, batch, forward, inference, record=True)
-        assert out.record is not None
-        z = trajectories(model.dynamics, batch, out.record, inference, samples, backward)
+        _, _, z = _drawn(model, batch, forward, backward, inference, samples)
         observation = model.heads[head]
         mean = observation.mean(_scene(model, batch), z)
 
@@ -197,6 +193,20 @@ def _scene(model: Model, batch: Batch) -> Scene:
     model = resolve(model)
     features = None if model.encoder is None else model.encoder(batch)
     return Scene(model.dynamics, batch, model.dynamics.drive(batch.inputs, batch.dt), features)
+
+
+def _drawn(
+    model: Model,
+    batch: Batch,
+    forward: PRNGKeyArray,
+    backward: PRNGKeyArray,
+    inference: Inference,
+    samples: int,
+) -> tuple[Outcome, Record, Float[Array, "trial time sample latent"]]:
+    """What a scan of a batch gives, what passed in it, and trajectories given what is read."""
+    out = scan(model, batch, forward, inference, record=True)
+    assert out.record is not None
+    return out, out.record, trajectories(model.dynamics, batch, out.record, inference, samples, backward)
 
 
 def _rows(data: Batch, rows: Int[Array, " trial"]) -> Batch:
