@@ -107,16 +107,18 @@ def test_resampled_weights_keep_the_full_likelihood() -> None:
 
 def test_features_are_dropped_too() -> None:
     features = jnp.ones((50, 20, 10))
-    left = np.asarray(Dropout(features=0.25).hidden(features, KEY))
+    ids = jnp.arange(50)
+    left = np.asarray(Dropout(features=0.25).hidden(features, ids, KEY))
     np.testing.assert_allclose(np.unique(left), [0, 4 / 3], rtol=1e-6)
     assert left.mean() == pytest.approx(1, abs=0.03)
+    np.testing.assert_array_equal(Dropout(features=0.25).hidden(features[7:9], ids[7:9], KEY), left[7:9])
 
 
 def test_no_dropout_changes_nothing() -> None:
     before = batch(3)
     assert Dropout().inputs(before, ("signal",), KEY, True) is before
     features = jnp.ones((2, 3, 4))
-    assert Dropout().hidden(features, KEY) is features
+    assert Dropout().hidden(features, jnp.arange(2), KEY) is features
 
 
 def test_dropout_needs_an_encoder() -> None:

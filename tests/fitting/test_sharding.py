@@ -11,20 +11,21 @@ from tests.core.build import run
 from tests.fitting.small import recording
 
 from neurito.core import runtime
+from neurito.core.observations.decoders import Transformer
 from neurito.core.scan import Inference
 from neurito.errors import NeuritoError
 from neurito.fitting import steps
 from neurito.fitting.packing import Packing
-from neurito.models import Layout, LowRankRNN
+from neurito.models import LangevinFlow, Layout, LowRankRNN, Specification
 from neurito.models.prepare import to_batch
 
 TRIALS = recording(7, lengths=[10, 3, 9, 1, 7, 10, 5])
 SPEC = LowRankRNN(rank=2, units=5, particles=3)
 
 
-def trained(devices: int) -> tuple[np.ndarray, steps.Log]:
+def trained(devices: int, spec: Specification = SPEC) -> tuple[np.ndarray, steps.Log]:
     """Three steps with five trials each; the sixth slot is padding, with a NaN where it may not count."""
-    model = SPEC.build(Layout.of(TRIALS), jax.random.key(0))
+    model = spec.build(Layout.of(TRIALS), jax.random.key(0))
     packing = Packing.of(model)
     vector, rest = packing.pack(model)
     start = np.array(vector)  # the state is given away
@@ -36,7 +37,8 @@ def trained(devices: int) -> tuple[np.ndarray, steps.Log]:
     )  # fmt: skip
     state, log = steps.train(
         steps.State(vector, rule.init(vector)), rest, to_batch(TRIALS, ["signal"]), rows, jax.random.key(1),
-        packing=packing, inference=Inference(particles=3), rule=rule, bins=10, mesh=runtime.mesh(devices),
+        packing=packing, inference=spec.inference(), rule=rule, bins=10, mesh=runtime.mesh(devices),
+        dropout=spec.dropout(),
     )  # fmt: skip
     return np.asarray(state.vector) - start, jax.tree.map(np.asarray, log)
 
@@ -51,6 +53,22 @@ def test_two_devices_take_the_same_steps(double: bool, tolerance: float) -> None
     np.testing.assert_allclose(two, one, rtol=tolerance, atol=tolerance * abs(one).max())
     for a, b in zip(log_one, log_two, strict=True):
         np.testing.assert_allclose(b, a, rtol=tolerance)
+
+
+def test_trials_may_be_taken_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout included: what is left out of a trial does not depend on those beside it."""
+    spec = LangevinFlow.as_released(hidden=4, feedforward=4)
+    found = []
+    for together in (0, 25):  # all, and two trials of ten bins
+        monkeypatch.setattr(Transformer, "together", together)
+        steps.train.clear_cache()
+        with jax.enable_x64(True):
+            found.append(trained(1, spec))
+    steps.train.clear_cache()
+    (all_, log_all), (few, log_few) = found
+    np.testing.assert_allclose(few, all_, rtol=1e-10, atol=1e-10 * abs(all_).max())
+    for a, b in zip(log_all, log_few, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-10)
 
 
 def test_the_bound_is_per_existing_bin() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from neurito.core.batch import Batch, Signal
 from neurito.errors import NeuritoError
@@ -69,10 +69,13 @@ class Dropout:
         )
 
     def hidden(
-        self, features: Float[Array, "trial time feature"], key: PRNGKeyArray
+        self, features: Float[Array, "trial time feature"], ids: Int[Array, " trial"], key: PRNGKeyArray
     ) -> Float[Array, "trial time feature"]:
         """Features with some set to 0 and the rest made larger."""
         if not self.features:
             return features
-        left = jax.random.bernoulli(key, 1 - self.features, features.shape)
-        return jnp.where(left, features / (1 - self.features), 0)
+
+        def draw(id_: Array) -> Array:
+            return jax.random.bernoulli(jax.random.fold_in(key, id_), 1 - self.features, features.shape[1:])
+
+        return jnp.where(jax.vmap(draw)(ids), features / (1 - self.features), 0)

@@ -179,7 +179,7 @@ def scan(
     names = [name for name in model.heads if name in batch.signals]
     features = None if model.encoder is None else model.encoder(batch)
     if dropout is not None and features is not None:
-        features = dropout.hidden(features, key_hidden)
+        features = dropout.hidden(features, batch.ids, key_hidden)
     scene = Scene(dynamics, batch, steps.u, features)
 
     known = []

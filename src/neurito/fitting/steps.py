@@ -14,8 +14,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from neurito.core import runtime
 from neurito.core.batch import Batch
 from neurito.core.dropout import Dropout
+from neurito.core.observations.readout import pieces
 from neurito.core.priors import Prior, log_prior
-from neurito.core.scan import Inference, scan
+from neurito.core.scan import Inference, Model, scan
 from neurito.errors import NeuritoError, nearest
 from neurito.fitting.packing import Packing
 
@@ -88,6 +89,21 @@ def doubly(
     return sums, jnp.where(guided, squared, usual)
 
 
+def added(function: Callable[[PyTree], PyTree], rows: PyTree, size: int) -> PyTree:
+    """The sum of a function over pieces of so many rows, one piece after the other."""
+    count = len(jax.tree.leaves(rows)[0]) // size
+    if count == 1:
+        return function(rows)
+    cut = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), rows)
+    shapes = jax.eval_shape(function, jax.tree.map(lambda a: a[0], cut))
+    nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+
+    def add(total: PyTree, piece: PyTree) -> tuple[PyTree, None]:
+        return jax.tree.map(jnp.add, total, function(piece)), None
+
+    return jax.lax.scan(add, nothing, cut)[0]
+
+
 @partial(
     jax.jit,
     static_argnames=("packing", "inference", "rule", "bins", "mesh", "dropout", "priors"),
@@ -111,7 +127,8 @@ def train(
     """Many gradient steps; each device takes its share of every batch, and one sum joins them.
 
     The loss is minus the bound per bin, and minus the log prior over the bins of all data: sums over trials are joined
-    before they are divided, which is right for trials of unequal length too.
+    before they are divided, which is right for trials of unequal length too. Where decoders look at whole trajectories,
+    a device goes through its trials a few at a time: their memory is a few trials', and stays in the caches.
     """
 
     def whole(
@@ -119,6 +136,10 @@ def train(
     ) -> tuple[State, Log]:
         place = runtime.device_number(mesh) * rows.trial.shape[1]
         everything = (data.lengths() * data.weight).sum()
+
+        def at_once(model: Model, trials: int) -> int:
+            together = [head.together for head in model.heads.values() if head.together]
+            return pieces(trials, bins * inference.particles, min(together, default=0))
 
         def objective(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Any]:
             model = packing.unpack(vector, rest)
@@ -140,9 +161,16 @@ def train(
 
         def step(state: State, row: Rows) -> tuple[State, Log]:
             slots = place + jnp.arange(row.trial.shape[0], dtype=jnp.int32)
-            batch = data.take(row.trial, row.first, slots, bins)
-            batch = replace(batch, weight=row.weight.astype(batch.weight.dtype))
-            sums, gradient = slope(state.vector, batch, jax.random.fold_in(key, row.step), row.kl_weight)
+            here = jax.random.fold_in(key, row.step)
+
+            def part(cut: tuple[Array, ...]) -> tuple[Array, Array]:
+                trial, first, weight, slots = cut
+                batch = data.take(trial, first, slots, bins)
+                batch = replace(batch, weight=weight.astype(batch.weight.dtype))
+                return slope(state.vector, batch, here, row.kl_weight)
+
+            cuts = (row.trial, row.first, row.weight, slots)
+            sums, gradient = added(part, cuts, at_once(packing.unpack(state.vector, rest), len(slots)))
             joined = runtime.summed(jnp.concatenate([-gradient, sums]), mesh)
             gradient, (bound, total, share) = joined[:-3] / joined[-2], joined[-3:]
             if priors:

@@ -217,6 +217,8 @@ class _Job:
                     self.state = self.put(here.state)
                     continue
                 failures = 0
+                if here is before:
+                    runtime.trim()  # the program is compiled
                 # One assignment: an interruption finds everything before a stretch, or everything after it.
                 before, here = here, self._after(here, log, time.monotonic() - clock)
                 if here.notes["history"] != before.notes["history"]:

@@ -38,6 +38,11 @@ class Observation(eqx.Module):
     def whole(self) -> bool:
         """Whether p(y_t | z) looks at the whole trajectory, not at z_t alone."""
 
+    @property
+    @abc.abstractmethod
+    def together(self) -> int:
+        """How many bins, of all particles, should be weighed in one go; 0 = any number."""
+
     @abc.abstractmethod
     def prepare(self, scene: Scene, signal: Signal, mask: Mask) -> tuple[PyTree, LogProb]:
         """Everything that does not depend on the state, once, before the scan.

@@ -41,6 +41,11 @@ class Counts(Observation):
         """As its readout."""
         return self.readout.whole
 
+    @property
+    def together(self) -> int:
+        """As its readout."""
+        return self.readout.together
+
     def prepare(self, scene: Scene, signal: Signal, mask: Mask) -> tuple[PyTree, LogProb]:
         """See the base class; the activations of a bin are recomputed, not stored, for the gradient."""
         context, eta = self.readout.prepare(scene)
@@ -49,7 +54,6 @@ class Counts(Observation):
         constant = jnp.sum(weight * self.constant(y), -1)
         weights = None if weight.ndim == 1 else weight
 
-        @jax.checkpoint
         def log_prob(bin_: tuple[PyTree, Array, Array, Array | None, Array | None], z: Array) -> Array:
             inner, y, c, w, exposure = bin_
             rate = self.rate(eta(inner, z), None if exposure is None else exposure[..., None, None])
@@ -57,6 +61,8 @@ class Counts(Observation):
             # As a product: XLA's fused reduction of such terms is many times slower.
             return c[..., None] + (terms @ weight if w is None else jnp.einsum("...kn,...n->...k", terms, w))
 
+        if not self.readout.whole:  # a whole trajectory is weighed once, after the scan
+            log_prob = jax.checkpoint(log_prob)
         return (context, y, constant, weights, self._exposure(scene.batch)), log_prob
 
     def rate(self, eta: Float[Array, "..."], exposure: Float[Array, "..."] | None) -> Float[Array, "..."]:

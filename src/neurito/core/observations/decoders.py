@@ -6,15 +6,11 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from neurito.core.layers import MLP, Linear
 from neurito.core.observations.base import Scene
-from neurito.core.observations.readout import Eta, Readout, affine_map, view
-
-_ROWS = 2048  # bins, of all particles, that a Transformer looks at together
-_KEEP = jax.checkpoint_policies.save_only_these_names("product")
+from neurito.core.observations.readout import Eta, Readout, affine_map, pieces, view
 
 
 class Perceptron(Readout):
@@ -83,6 +79,7 @@ class Transformer(Readout):
     """
 
     whole = True
+    together = 2048
 
     project: Linear | None
     qkv: Linear
@@ -143,21 +140,18 @@ class Transformer(Readout):
                 x = jnp.concatenate([x, jnp.broadcast_to(beside, (*x.shape[:-1], beside.shape[-1]))], -1)
             return None, self._read(self.layer(x, exists), session)
 
-        body = jax.checkpoint(some, policy=_KEEP, prevent_cse=False)
-
         bins, seen = view(scene)
 
         def eta(bins: PyTree, z: Float[Array, "trial time particle latent"]) -> Array:
-            # A few trials at a time, of which the gradient keeps matrix products only: all together take far more
-            # memory, and are slower where they leave the caches.
+            # A few trials at a time: all together take far more memory, and leave the caches.
             x = seen(bins, z)
-            trials, rows = x.shape[0], x.shape[1] * x.shape[2]
-            size = next(n for n in range(max(min(trials, _ROWS // rows), 1), 0, -1) if trials % n == 0)
-            chunks = jax.tree.map(
-                lambda a: a.reshape(trials // size, size, *a.shape[1:]),
-                (x, beside, scene.batch.exists, session),
-            )
-            out = jax.lax.scan(body, None, chunks)[1]
+            trials = x.shape[0]
+            size = pieces(trials, x.shape[1] * x.shape[2], self.together)
+            whole = (x, beside, scene.batch.exists, session)
+            if size == trials:
+                return some(None, whole)[1]
+            chunks = jax.tree.map(lambda a: a.reshape(trials // size, size, *a.shape[1:]), whole)
+            out = jax.lax.scan(some, None, chunks)[1]
             return out.reshape(trials, *out.shape[2:])
 
         return bins, eta
@@ -179,15 +173,15 @@ class Transformer(Readout):
         bins, width = x.shape[1], x.shape[-1]
         if self.positional:
             x = x + _code(bins, width)[:, None].astype(x.dtype)
-        qkv = checkpoint_name(self.qkv(x), "product")
+        qkv = self.qkv(x)
         q, k, v = (part.reshape(*part.shape[:-1], self.heads, -1) for part in jnp.split(qkv, 3, -1))
         score = jnp.einsum("btphd,bsphd->bphts", q, k) * (width // self.heads) ** -0.5
         if exists is not None:
             score = jnp.where(exists[:, None, None, None], score, -1e9)
         mixed = jnp.einsum("bphts,bsphd->btphd", jax.nn.softmax(score, -1), v)
-        x = self._norm(0, checkpoint_name(x + self.out(mixed.reshape(x.shape)), "product"))
-        inner = checkpoint_name(self.inner(x), "product")
-        return self._norm(1, checkpoint_name(x + self.outer(jax.nn.relu(inner)), "product"))
+        x = self._norm(0, x + self.out(mixed.reshape(x.shape)))
+        inner = self.inner(x)
+        return self._norm(1, x + self.outer(jax.nn.relu(inner)))
 
     def _norm(self, which: int, x: Float[Array, "... width"]) -> Float[Array, "... width"]:
         if self.fixup:

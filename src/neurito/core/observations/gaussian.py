@@ -33,6 +33,11 @@ class Gaussian(Observation):
         """As its readout."""
         return self.readout.whole
 
+    @property
+    def together(self) -> int:
+        """As its readout."""
+        return self.readout.together
+
     def factor(self, scene: Scene, signal: Signal, mask: Mask) -> Factor | None:
         """The whole likelihood as one small quadratic form per bin, where the readout is linear."""
         found = self.readout.linear(scene)

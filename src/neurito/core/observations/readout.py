@@ -34,9 +34,11 @@ class Readout(eqx.Module):
 
     Class attributes:
         whole: whether eta at a bin looks at the whole trajectory.
+        together: how many bins, of all particles, it should look at in one go; 0 = any number.
     """
 
     whole = False
+    together = 0
 
     @abc.abstractmethod
     def prepare(self, scene: Scene) -> tuple[PyTree, Eta]:
@@ -45,6 +47,12 @@ class Readout(eqx.Module):
     def linear(self, scene: Scene) -> LinearMap | None:
         """The map as a matrix and an offset, or None where it is not linear in z."""
         return None
+
+
+def pieces(trials: int, rows: int, together: int) -> int:
+    """How many trials of so many rows to take in one go: a divisor of their number."""
+    most = max(together // rows, 1) if together else trials
+    return next(n for n in range(min(trials, most), 0, -1) if trials % n == 0)
 
 
 def affine_map(scene: Scene, weight: Float[Array, "session in out"], offset: Array) -> tuple[PyTree, Eta]:
