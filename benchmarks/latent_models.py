@@ -2,6 +2,7 @@
 
     python benchmarks/latent_models.py                           every cell that is missing, then the tables
     python benchmarks/latent_models.py --only lorenz --models neural-sde --seeds 0
+    python benchmarks/latent_models.py --again                   scores the fits that are there once more
     python benchmarks/latent_models.py --table                   the tables alone
 
 Neurons are held out: they are scored in every part, and read in none. The epoch is chosen by co-bps on the selection
@@ -38,13 +39,14 @@ from neurito.models import (
     LatentODE,
     LinearSDE,
     LowRankRNN,
+    MechanisticSDE,
     NeuralSDE,
 )
 from page import fill
 from results import DATA, HERE, alm, linear_track
 
 OUT = HERE / "out" / "latent_models"
-SAMPLES = 16
+SAMPLES = 64
 SEEDS = [0, 1, 2]
 LEVELS = (0.0625, 0.1875, 0.3125, 0.4375, 0.5625, 0.6875, 0.8125, 0.9375)
 Scores = dict[str, float]
@@ -166,7 +168,21 @@ MODELS: dict[str, Any] = {
     "latent-ode": LatentODE(),
     "lfads": LFADS(),
     "langevin-flow-released": LangevinFlow.as_released(),
-    "low-rank-rnn": LowRankRNN(rank=4, units=128, particles=8, encoder="gru", noise_sd=0.3),
+    "rate-rnn": MechanisticSDE(drift="rate-rnn", units=16),
+    "low-rank-rnn": LowRankRNN(
+        rank=4,
+        units=128,
+        noise_sd=0.3,
+        guide="control",
+        control=128,
+        context=128,
+        encoder="gru",
+        readout="mlp",
+        keep=0.7,
+        objective="elbo",
+        particles=1,
+        resampling="none",
+    ),
     "gpfa": baselines.GPFA(),
     "factor-analysis": baselines.FactorAnalysis(),
     "smoothing": baselines.Smoothing(),
@@ -176,6 +192,10 @@ WEIGHTS = (0.1, 0.3)
 for weight in WEIGHTS:
     for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde"):
         MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
+MODELS["neural-sde, 4 latents"] = replace(MODELS["neural-sde"], latents=4)
+MODELS["langevin-flow, guide blind to the state, KL weight 0.1"] = replace(
+    MODELS["langevin-flow"], kl_weight=0.1, control_state=False
+)
 MODELS["neural-sde, 4 particles"] = replace(
     MODELS["neural-sde"], guide="encoder", objective="vsmc", resampling="systematic", particles=4
 )
@@ -186,7 +206,12 @@ for name in ("linear-sde, KL weight 0.1", "neural-sde"):
 
 # Fitted to the selection part too, selected on nothing: the last step is scored.
 UNDIVIDED = ", all trials"
-for name in ("langevin-flow", "neural-sde"):
+for name in (
+    "langevin-flow",
+    "langevin-flow, guide blind to the state, KL weight 0.1",
+    "neural-sde",
+    "neural-sde, 4 latents",
+):
     MODELS[name + UNDIVIDED] = MODELS[name]
 
 TRAINING: dict[str, dict[str, Any]] = {
@@ -196,8 +221,11 @@ TRAINING: dict[str, dict[str, Any]] = {
     "linear-track": {"batch_size": 16, "epochs": 400},
 }
 
-# As many epochs as the others: 500 are recommended for it.
-SHORTER: dict[str, dict[str, Any]] = {"langevin-flow-released": {"epochs": 150}}
+# All are trained alike: 500 epochs are recommended for the released form, particles for the low-rank RNN.
+ALIKE: dict[str, dict[str, Any]] = {
+    "langevin-flow-released": {"epochs": 150},
+    "low-rank-rnn": dict(NeuralSDE.recommended),
+}
 
 
 def path(recording: str, model: str, seed: int) -> Path:
@@ -219,7 +247,7 @@ def run(recording: str, model: str, seed: int) -> None:
     if model.endswith("with behaviour"):
         specification = replace(specification, heads=tuple(test.heads))
     classical = isinstance(specification, baselines.Baseline)
-    options = {**TRAINING[recording], **SHORTER.get(model, {}), "score": "co_bps", "evaluations": 10}
+    options = {**ALIKE.get(model, {}), **TRAINING[recording], "score": "co_bps", "evaluations": 10}
     options = {} if classical else options
     if parts.validation is None:
         options["score"] = "none"
@@ -243,6 +271,9 @@ def run(recording: str, model: str, seed: int) -> None:
         "kl_weight": getattr(specification, "kl_weight", None), "steps": history["step"], "seconds": history["seconds"],
         "cpu_seconds": fitted, "load_before": before, "version": neurito.__version__, "scores": scores,
     }  # fmt: skip
+    if where.is_file():  # scored again: the fit took what it took then
+        old = json.loads(where.read_text())
+        content |= {key: old[key] for key in ("cpu_seconds", "load_before", "version")}
     with atomic_write(where) as temporary:
         temporary.write_text(json.dumps(content, indent=1))
     print(
@@ -306,6 +337,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(RECORDINGS), default=list(RECORDINGS))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--again", action="store_true", help="score the fits that are there once more")
     parser.add_argument("--table", action="store_true", help="only write the tables")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
@@ -313,7 +345,7 @@ def main() -> None:
         for recording in options.only:
             for model in options.models:
                 classical = isinstance(MODELS[model], baselines.Baseline)
-                if path(recording, model, seed).is_file() or (classical and seed):
+                if path(recording, model, seed).is_file() is not options.again or (classical and seed):
                     continue
                 if DATA.is_dir():
                     run(recording, model, seed)
