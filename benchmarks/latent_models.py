@@ -251,7 +251,11 @@ def run(recording: str, model: str, seed: int) -> None:
     options = {} if classical else options
     if parts.validation is None:
         options["score"] = "none"
-    found = neurito.fit(specification, parts, run=where.with_suffix(""), seed=seed, progress=False, **options)
+    folder = where.with_suffix("")
+    if where.is_file():
+        found = neurito.Run.load(folder)
+    else:
+        found = neurito.fit(specification, parts, run=folder, seed=seed, progress=False, **options)
     history = found.history[-1] if found.history else {"step": 0, "seconds": 0.0}
     fitted = time.process_time() - start
     posterior = infer(found, test, samples=SAMPLES, quantiles=LEVELS, seed=seed)
