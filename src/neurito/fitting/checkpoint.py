@@ -1,5 +1,6 @@
 """The state of a fit on disk: enough to go on as if nothing had happened."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from neurito.data.files import atomic_write
 from neurito.errors import NeuritoError
 from neurito.fitting.steps import State
+from neurito.models import MODELS
 
 FILE = "checkpoint.safetensors"
 
@@ -72,12 +74,23 @@ def load(folder: Path, like: State, identity: dict[str, Any]) -> Checkpoint | No
 
 def refuse_another(folder: Path, before: dict[str, Any], identity: dict[str, Any]) -> None:
     """Raises NeuritoError if what a folder holds is not the fit that is asked for."""
+    before = _completed(before)
     for key, value in json.loads(json.dumps(identity)).items():
         if before.get(key) != value:
             raise NeuritoError(
                 f"{folder}: holds a fit with another {key} ({_difference(before.get(key), value)}); "
                 "choose another run folder, or give the same options to resume"
             )
+
+
+def _completed(before: dict[str, Any]) -> dict[str, Any]:
+    """A fit that was started before its model had some option has that option's default."""
+    model = MODELS.get(before.get("model", ""))
+    if model is None:
+        return before
+    known = before["options"]
+    new = {f.name: f.default for f in dataclasses.fields(model) if f.name not in known}
+    return {**before, "options": {**known, **json.loads(json.dumps(new, default=str))}}
 
 
 def _difference(before: Any, now: Any) -> str:

@@ -28,8 +28,8 @@ from neurito.core.drifts import (
 )
 from neurito.core.drifts.oscillators import Coupling
 from neurito.core.dynamics import SDE
-from neurito.core.dynamics.sde import Constant, Diffusion, NoDiffusion, Scheme, StateDependent
-from neurito.core.layers import MLP
+from neurito.core.dynamics.sde import Constant, Diffusion, NoDiffusion, PerLatent, Scheme, StateDependent
+from neurito.core.layers import MLP, Activation
 from neurito.core.noise import Covariance
 from neurito.errors import NeuritoError, warn
 from neurito.models.autoencoder import Autoencoder
@@ -44,9 +44,11 @@ class LatentSDE(Autoencoder):
     and initial state start in units of the drift's typical states.
 
     Attributes:
-        diffusion: g: constant, a network of the state, or none (an ordinary differential equation).
+        diffusion: g: constant, a network of the state (state), one small network g_i(x_i) per latent (per_latent), or
+            none (an ordinary differential equation).
         diffusion_sd: its start, per square root of the time constant.
         diffusion_floor: below which it cannot fall.
+        diffusion_width: units of its network, or of every latent's own.
         scheme: euler, splitting, heun, or (by diffrax, on one device) adaptive; auto = splitting where the drift
             has an exact part, else euler.
         tolerance: relative error that the adaptive scheme allows per step.
@@ -54,9 +56,10 @@ class LatentSDE(Autoencoder):
         stimulus: hidden units of a network through which inputs pass first; 0 = none.
     """
 
-    diffusion: Literal["constant", "state", "none"] = "constant"
+    diffusion: Literal["constant", "state", "per_latent", "none"] = "constant"
     diffusion_sd: float = 0.5
     diffusion_floor: float = 1e-3
+    diffusion_width: int = 32
     scheme: Literal["auto", "euler", "splitting", "heun", "adaptive"] = "auto"
     tolerance: float = 1e-5
     interpolate: bool = False
@@ -97,8 +100,12 @@ class LatentSDE(Autoencoder):
             g = Constant(drift.dim, sd, self.diffusion_floor * float(drift.size.min()))
         elif self.diffusion == "none":
             g = NoDiffusion()
+        elif self.diffusion == "per_latent":
+            floor = self.diffusion_floor * drift.size
+            g = PerLatent(drift.dim, sd, self.diffusion_width, floor, key=second)
         else:
-            g = StateDependent(drift.dim, float(sd.mean()), (32,), self.diffusion_floor, key=second)
+            widths = (self.diffusion_width,)
+            g = StateDependent(drift.dim, float(sd.mean()), widths, self.diffusion_floor, key=second)
         size = float(drift.size.mean()) if self.initial == "scalar" else jnp.asarray(drift.size)
         found = SDE(
             drift,
@@ -143,16 +150,18 @@ class NeuralSDE(LatentSDE):
     Attributes:
         latents: dimension of x.
         drift_widths: units of its hidden layers.
+        drift_activation: of these units: tanh, relu, gelu or softplus.
     """
 
     name: ClassVar[str] = "neural-sde"
 
     latents: int = 8
     drift_widths: tuple[int, ...] = (64,)
+    drift_activation: Activation = "tanh"
 
     def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """A perceptron of x and u."""
-        return Perceptron(self.latents, self.drift_widths, inputs, key=key)
+        return Perceptron(self.latents, self.drift_widths, inputs, key=key, activation=self.drift_activation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +170,7 @@ class LatentODE(NeuralSDE):
 
     name: ClassVar[str] = "latent-ode"
 
-    diffusion: Literal["constant", "state", "none"] = "none"
+    diffusion: Literal["constant", "state", "per_latent", "none"] = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from neurito.core.dropout import Dropout
 from neurito.core.dynamics import Dynamics
 from neurito.core.encoders import CNN, GRU, Adapter, Encoder
 from neurito.core.guides import Bootstrap, Control, Encoded, Guide, Optimal
+from neurito.core.layers import Activation
 from neurito.core.observations import (
     Affine,
     Currents,
@@ -66,6 +67,8 @@ class Specification(abc.ABC):
         guide: optimal (Gaussian observations), encoder, control (a network of encoder and state), or bootstrap; auto =
             optimal where it applies, else encoder.
         control: hidden units of the control.
+        control_layers: its hidden layers, of so many units each.
+        control_activation: of its hidden units: tanh, relu, gelu or softplus.
         control_state: whether it sees the state.
         control_spread: whether it sets the noise's standard deviations; without, its divergence is Girsanov's.
         control_later: whether it acts after the first bin; without, data enter through the first state only.
@@ -123,6 +126,8 @@ class Specification(abc.ABC):
     initial_sd: float = 1.0
     guide: Literal["auto", "optimal", "encoder", "control", "bootstrap"] = "auto"
     control: int = 64
+    control_layers: int = 1
+    control_activation: Activation = "tanh"
     control_state: bool = True
     control_spread: bool = True
     control_later: bool = True
@@ -316,6 +321,8 @@ class Specification(abc.ABC):
                 state=self.control_state,
                 spread=self.control_spread,
                 later=self.control_later,
+                layers=self.control_layers,
+                activation=self.control_activation,
             )
             return guide, self.context
         guides: dict[str, Callable[[], Guide]] = {

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurito.core.drifts.base import Drift
-from neurito.core.layers import MLP
+from neurito.core.layers import MLP, Activation
 from neurito.core.operators import apply
 
 
 class Perceptron(Drift):
-    """x' = W_2 tanh(W_1 [x; u] + b_1) + b_2 - leak x, with any number of hidden layers.
+    """x' = W_2 tanh(W_1 [x; u] + b_1) + b_2 - leak x, with any number of hidden layers of tanh, or of something else.
 
     Args:
         dim: dimension of x.
@@ -23,6 +23,7 @@ class Perceptron(Drift):
         key: for the start.
         leak: a decay that keeps what is learned bounded.
         gain: size of the last layer's start; 0 for a correction that starts silent.
+        activation: tanh, relu, gelu or softplus.
     """
 
     network: MLP
@@ -38,8 +39,9 @@ class Perceptron(Drift):
         key: PRNGKeyArray,
         leak: float = 0.0,
         gain: float = 1.0,
+        activation: Activation = "tanh",
     ) -> None:
-        self.network = MLP(dim + input_dim, dim, widths, key=key, last_gain=gain)
+        self.network = MLP(dim + input_dim, dim, widths, key=key, last_gain=gain, activation=activation)
         self.leak, self.dim = leak, dim
 
     def __call__(

@@ -43,11 +43,12 @@ _Kept = tuple[_Weights, Array, Array | None, Array]
 
 
 def _gates(
-    gate: Float[Array, "... gates"], recurrent: Float[Array, "... gates"], d: Float[Array, " hidden"]
-) -> tuple[Float[Array, "... hidden"], ...]:
-    """r, u, c, and what r is multiplied by, from W x + b and V h."""
-    reset, update, candidate = jnp.split(gate, 3, -1)
-    from_reset, from_update, inner = jnp.split(recurrent, 3, -1)
+    weights: _Weights, x: Float[Array, "trial in"], h: Float[Array, "trial hidden"]
+) -> tuple[Float[Array, "trial hidden"], ...]:
+    """r, u, c, and what r is multiplied by."""
+    W, V, b, d = weights
+    reset, update, candidate = jnp.split(x @ W + b, 3, -1)
+    from_reset, from_update, inner = jnp.split(h @ V, 3, -1)
     r, u, inner = jax.nn.sigmoid(reset + from_reset), jax.nn.sigmoid(update + from_update), inner + d
     return r, u, jnp.tanh(candidate + r * inner), inner
 
@@ -61,20 +62,19 @@ def _recur(
 ) -> Float[Array, "time trial hidden"]:
     """The hidden state after each bin.
 
-    Its gradient keeps x and the states alone: products of whole recordings, which are quick, give the gates again, and
-    the weights' gradients, which a scan would add up bin by bin.
+    Gates live for one bin only, in both directions: on CPUs, slices of stored ones do not vectorise, and writing them
+    costs more time than computing them again.
     """
-    W, V, b, d = weights
 
     def step(h: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
-        gate, here = inputs
-        _, u, c, _ = _gates(gate, h @ V, d)
+        x, here = inputs
+        _, u, c, _ = _gates(weights, x, h)
         new = c + u * (h - c)
         new = new if here is None else jnp.where(here[:, None], new, h)
         return new, new
 
-    start = jnp.zeros((x.shape[1], len(V)), x.dtype)
-    return jax.lax.scan(step, start, (x @ W + b, alive), reverse=reverse)[1]
+    start = jnp.zeros((x.shape[1], len(weights[1])), x.dtype)
+    return jax.lax.scan(step, start, (x, alive), reverse=reverse)[1]
 
 
 def _forward(weights: _Weights, x: Array, alive: Array | None, reverse: bool) -> tuple[Array, _Kept]:
@@ -83,33 +83,30 @@ def _forward(weights: _Weights, x: Array, alive: Array | None, reverse: bool) ->
 
 
 def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array, None]:
-    (W, V, b, d), x, alive, states = kept
-    rows, hidden = x.reshape(-1, x.shape[-1]), len(V)
+    weights, x, alive, states = kept
+    W, V, _, _ = weights
     start = jnp.zeros_like(states[:1])
     before = jnp.concatenate([states[1:], start] if reverse else [start, states[:-1]])
-    earlier = before.reshape(-1, hidden)
-    gate, recurrent = rows @ W + b, earlier @ V
 
     def step(
-        slope: Array, inputs: tuple[Array, Array, Array, Array, Array | None]
-    ) -> tuple[Array, tuple[Array, Array]]:
-        gate, recurrent, h, own, here = inputs
-        whole = slope + own
+        carry: tuple[Array, _Weights], inputs: tuple[Array, Array, Array, Array | None]
+    ) -> tuple[tuple[Array, _Weights], Array]:
+        slope, own = carry
+        x, h, here_slope, here = inputs
+        whole = slope + here_slope
         new = whole if here is None else jnp.where(here[:, None], whole, 0)
-        r, u, c, inner = _gates(gate, recurrent, d)
+        r, u, c, inner = _gates(weights, x, h)
         candidate = new * (1 - u) * (1 - c * c)
         first = jnp.concatenate([candidate * inner * r * (1 - r), new * (h - c) * u * (1 - u)], -1)
-        back = jnp.concatenate([first, candidate * r], -1)
+        back, into = (jnp.concatenate([first, last], -1) for last in (candidate * r, candidate))
         past = new * u + back @ V.T
-        return past if here is None else jnp.where(here[:, None], past, whole), (back, candidate)
+        past = past if here is None else jnp.where(here[:, None], past, whole)
+        share = (x.T @ into, h.T @ back, into.sum(0), back[:, 2 * len(V) :].sum(0))
+        return (past, jax.tree.map(jnp.add, own, share)), into @ W.T
 
-    shape = (*x.shape[:2], 3 * hidden)
-    xs = (gate.reshape(shape), recurrent.reshape(shape), before, slope, alive)
-    _, (back, candidate) = jax.lax.scan(step, start[0], xs, reverse=not reverse)
-    into = jnp.concatenate([back[..., : 2 * hidden], candidate], -1).reshape(-1, 3 * hidden)
-    back = back.reshape(-1, 3 * hidden)
-    own = (rows.T @ into, earlier.T @ back, into.sum(0), back[:, 2 * hidden :].sum(0))
-    return own, (into @ W.T).reshape(x.shape), None
+    zeros = jax.tree.map(jnp.zeros_like, weights)
+    (_, own), past = jax.lax.scan(step, (start[0], zeros), (x, before, slope, alive), reverse=not reverse)
+    return own, past, None
 
 
 _recur.defvjp(_forward, _backward)

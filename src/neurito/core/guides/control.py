@@ -9,7 +9,7 @@ from neurito.core.batch import Batch
 from neurito.core.dynamics.base import Dynamics, Step
 from neurito.core.factors import Factor
 from neurito.core.guides.base import Guide, Kick, Prepared
-from neurito.core.layers import Linear
+from neurito.core.layers import ACTIVATIONS, Activation, Linear
 from neurito.core.operators import Diagonal, Scale
 from neurito.errors import NeuritoError
 
@@ -19,10 +19,10 @@ _WIDEST = 3.0  # of the log standard deviation, to either side
 class Control(Guide):
     """eps_t ~ N(mu, diag(sd^2)),  (mu, log sd) = W_2 tanh(W_c c_t + W_z z_{t-1} + W_u u_{t-1} + b) + b_2.
 
-    c_t are an encoder's features, with no part of the state (W_z = 0) where `state` is off. With `spread` off sd = 1:
-    mu is then a force, g^-1 (f_posterior - f_prior) sqrt(dt), its divergence |mu|^2 / 2 is Girsanov's, and halving the
-    sub-steps leaves the sum unchanged. The first bin has its own linear layer. Where nothing is read any more the guide
-    is the prior.
+    There may be more hidden layers, and other units than tanh. c_t are an encoder's features, with no part of the state
+    (W_z = 0) where `state` is off. With `spread` off sd = 1: mu is then a force, g^-1 (f_posterior - f_prior) sqrt(dt),
+    its divergence |mu|^2 / 2 is Girsanov's, and halving the sub-steps leaves the sum unchanged. The first bin has its
+    own linear layer. Where nothing is read any more the guide is the prior.
 
     Args:
         features: number of the encoder's features.
@@ -33,6 +33,8 @@ class Control(Guide):
         state: whether it sees the state.
         spread: whether it sets standard deviations.
         later: whether it acts after the first bin at all.
+        layers: hidden layers.
+        activation: tanh, relu, gelu or softplus.
 
     Source:
         Li, Wong, Chen, Duvenaud, "Scalable gradients for stochastic differential equations", AISTATS 2020, eqs. 8, 9.
@@ -44,7 +46,9 @@ class Control(Guide):
     context: Linear | None
     state: Float[Array, "latent hidden"] | None
     out: Linear | None
+    deeper: tuple[Linear, ...]
     spread: bool = eqx.field(static=True)
+    activation: Activation = eqx.field(static=True)
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Control(Guide):
         state: bool = True,
         spread: bool = True,
         later: bool = True,
+        layers: int = 1,
+        activation: Activation = "tanh",
     ) -> None:
         k_first, k_context, k_state, k_out = jax.random.split(key, 4)
         latent = dynamics.latent_dim
@@ -70,7 +76,9 @@ class Control(Guide):
         )
         outputs = (1 + spread) * dynamics.noise_dim
         self.out = Linear(hidden, outputs, key=k_out, gain=0.3) if later else None
-        self.spread = spread
+        deeper = jax.random.split(jax.random.fold_in(key, 1), layers - 1) if later else ()
+        self.deeper = tuple(Linear(hidden, hidden, key=k) for k in deeper)
+        self.spread, self.activation = spread, activation
 
     def prepare(
         self,
@@ -110,14 +118,17 @@ class Control(Guide):
             seen = jnp.concatenate([seen, dynamics.seen(steps.u[:, :-1])], -1)
         ahead = self.context(seen)  # before the scan: one large product
         share = dynamics.substeps**-0.5
-        out = self.out
+        out, phi = self.out, ACTIVATIONS[self.activation]
 
         def rest(ctx: tuple[Array, Array | None], step: Step, z: Array, mean: Array, scale: Scale) -> Kick:
             hidden, alive = ctx[0][:, None], ctx[1]
             if self.state is not None:
                 rows = z.reshape(-1, z.shape[-1]) @ self.state
                 hidden = hidden + rows.reshape(*z.shape[:-1], -1)
-            return kick(out(jnp.tanh(hidden)), alive, share, self.spread)
+            hidden = phi(hidden)
+            for layer in self.deeper:
+                hidden = phi(layer(hidden))
+            return kick(out(hidden), alive, share, self.spread)
 
         return Prepared(first, (ahead, None if informed is None else informed[:, 1:]), rest, every=True)
 
