@@ -33,7 +33,7 @@ OUT = HERE / "out" / "oscillators"
 FIGURE = HERE.parent / "docs" / "figures" / "oscillators_noise.png"
 FREQUENCY = (2.0, 3.0, 4.4, 6.0)  # Hz
 COUPLING = np.array([[0, 4, 0, -3], [-3, 0, 3, 0], [0, -4, 0, 3], [3, 0, -3, 0]], float)  # 1/s
-STARTS = (0, 1)  # of every fit; the one with the better bound counts
+STARTS = (0, 1, 2, 3)  # of every fit; the one with the best bound counts
 NOISE = (0.0, 0.2, 0.5, 1.0, 2.0)  # per square root of a second
 MODEL = CoupledOscillatorSDE(
     oscillators=4, readout="affine", link="exp", time_constant=0.05, diffusion_sd=0.2
@@ -53,8 +53,9 @@ def recovery(seed: int, start: int) -> dict[str, Any]:
     """One data set and fit: frequencies (Hz) and couplings (1/s), paired with the true ones; the bound in training."""
     simulation = simulated(seed, 0.5, 400, 80)
     started = time.process_time()
+    pair, which = divmod(start, 2)
     run = neurito.fit(
-        MODEL, simulation.trials, seed=len(STARTS) * seed + start, epochs=200, score="none", **TRAINING
+        MODEL, simulation.trials, seed=10 * pair + 2 * seed + which, epochs=200, score="none", **TRAINING
     )
     seconds = time.process_time() - started
     z = infer(run, simulation.trials, samples=8, quantiles=(), seed=seed)["latent_mean"].values
@@ -104,7 +105,7 @@ def recovery_table(cells: list[list[dict[str, Any]]]) -> str:
     names = [f"{f:g} Hz" for f in FREQUENCY]
     rows = [
         f"| seed | {' | '.join(names)} | largest error | r of couplings | r of latents, smallest | bound, nats/bin "
-        "| other start: bound, largest error | CPU s per start |",
+        "| other starts: bound, largest error | CPU s per start |",
         "|" + "---|" * (len(names) + 7),
     ]
     for seed, starts in enumerate(cells):
