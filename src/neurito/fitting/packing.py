@@ -43,15 +43,15 @@ class Packing:
 
     def unpack(self, vector: Float[Array, " parameter"], rest: list[Array]) -> PyTree:
         """The model again."""
-        leaves, place, others = [], 0, iter(rest)
-        for shape, free in zip(self.shapes, self.free, strict=True):
-            if not free:
-                leaves.append(next(others))
-                continue
-            assert shape is not None
-            size = math.prod(shape)
-            leaves.append(vector[place : place + size].reshape(shape))
-            place += size
+        sizes = [math.prod(s or ()) for s, free in zip(self.shapes, self.free, strict=True) if free]
+        parts = iter(
+            jax.lax.split(vector, sizes) if sizes else ()
+        )  # slices would add up whole vectors backwards
+        others = iter(rest)
+        leaves = [
+            next(parts).reshape(shape) if free else next(others)
+            for shape, free in zip(self.shapes, self.free, strict=True)
+        ]
         return jax.tree.unflatten(self.structure, leaves)
 
     def within(self, *names: str) -> Bool[np.ndarray, " parameter"]:

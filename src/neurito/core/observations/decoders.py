@@ -79,7 +79,7 @@ class Transformer(Readout):
     """
 
     whole = True
-    together = 2048
+    together = 4096
 
     project: Linear | None
     qkv: Linear
