@@ -33,7 +33,7 @@ OUT = HERE / "out" / "oscillators"
 FIGURE = HERE.parent / "docs" / "figures" / "oscillators_noise.png"
 FREQUENCY = (2.0, 3.0, 4.4, 6.0)  # Hz
 COUPLING = np.array([[0, 4, 0, -3], [-3, 0, 3, 0], [0, -4, 0, 3], [3, 0, -3, 0]], float)  # 1/s
-STARTS = (0, 1, 2, 3)  # of every fit; the one with the best bound counts
+STARTS = (0, 1, 2)  # of every fit; the one with the best bound counts
 NOISE = (0.0, 0.2, 0.5, 1.0, 2.0)  # per square root of a second
 MODEL = CoupledOscillatorSDE(
     oscillators=4, readout="affine", link="exp", time_constant=0.05, diffusion_sd=0.2
