@@ -193,6 +193,8 @@ for weight in WEIGHTS:
     for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde"):
         MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
 MODELS["neural-sde, 4 latents"] = replace(MODELS["neural-sde"], latents=4)
+for name in ("langevin-flow", *(f"langevin-flow, KL weight {weight}" for weight in WEIGHTS)):
+    MODELS[name.replace("flow", "flow, 4 oscillators")] = replace(MODELS[name], latents=4)
 MODELS["langevin-flow, guide blind to the state, KL weight 0.1"] = replace(
     MODELS["langevin-flow"], kl_weight=0.1, control_state=False
 )
@@ -209,6 +211,7 @@ UNDIVIDED = ", all trials"
 for name in (
     "langevin-flow",
     "langevin-flow, guide blind to the state, KL weight 0.1",
+    *(name for name in MODELS if "4 oscillators" in name),
     "neural-sde",
     "neural-sde, 4 latents",
 ):
