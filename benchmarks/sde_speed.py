@@ -3,9 +3,9 @@
     NEURITO_TORCHSDE_PYTHON=... python benchmarks/sde_speed.py
 
 All sides fit the same model (see `sde_sides.py`) in processes of their own, idle except while they answer, each with
-all cores. torchsde is left out where NEURITO_TORCHSDE_PYTHON does not name a Python that has it. Ratios are of medians
-over rounds; what other programs took of the machine meanwhile stands below, and the ratio by seconds of all cores
-suffers less from them.
+all cores; torchsde once more with one thread, which suits its small operations, above all on a busy machine. It is left
+out where NEURITO_TORCHSDE_PYTHON does not name a Python that has it. Ratios are of medians over rounds; what other
+programs took of the machine meanwhile stands below, and the ratio by seconds of all cores suffers less from them.
 """
 
 import argparse
@@ -23,17 +23,18 @@ from page import fill
 from quiet import QUIET
 from sde_sides import CASES
 
-STEPS = {"torchsde": 1, "diffrax": 5, "bare": 20, "neurito": 20}
+STEPS = {"torchsde": 1, "torchsde, 1 thread": 1, "diffrax": 2, "bare": 10, "neurito": 10}
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:
     """A row per case and side."""
     rows = [
-        "| batch, latents | side | ms per step, median (quartiles) | times neurito | by CPU seconds | peak MB |",
+        "| case, batch, latents | side | ms per step, median (quartiles) | times neurito | by CPU seconds | peak MB |",
         "|---|---|---|---|---|---|",
     ]
     for name, one in found.items():
         case = CASES[name]
+        sizes = f"{name.partition('-')[0]}, {case.batch}, {case.latents}"
         ours = {
             key: float(np.median([r[key] for r in one["sides"]["neurito"]])) for key in ("seconds", "cpu")
         }
@@ -41,7 +42,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
             low, median, high = np.percentile([r["seconds"] for r in rounds], [25, 50, 75])
             cpu, peak = np.median([r["cpu"] for r in rounds]), max(r["peak"] for r in rounds)
             rows.append(
-                f"| {case.batch}, {case.latents} | {side} | {1e3 * median:.1f} ({1e3 * low:.1f} to {1e3 * high:.1f}) "
+                f"| {sizes} | {side} | {1e3 * median:.1f} ({1e3 * low:.1f} to {1e3 * high:.1f}) "
                 f"| {median / ours['seconds']:.1f} | {cpu / ours['cpu']:.1f} | {1e-6 * peak:.0f} |"
             )
     shares = np.concatenate([one["others"] for one in found.values()])
@@ -66,15 +67,17 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=HERE / "out" / "sde_speed.json")
     options = parser.parse_args()
-    pythons = dict.fromkeys(("diffrax", "bare", "neurito"), sys.executable)
-    if os.environ.get("NEURITO_TORCHSDE_PYTHON"):
-        pythons["torchsde"] = os.environ["NEURITO_TORCHSDE_PYTHON"]
+    torch, cores = os.environ.get("NEURITO_TORCHSDE_PYTHON"), os.cpu_count() or 1
+    sides_of = {
+        name: (torch if name.startswith("torchsde") else sys.executable, 1 if "1 thread" in name else cores)
+        for name in STEPS
+    }
     found: dict[str, Any] = {}
     with ExitStack() as stack:
-        threads = os.cpu_count() or 1
         sides = {
-            name: stack.enter_context(Side(name, python, threads, "sde_sides.py"))
-            for name, python in pythons.items()
+            name: stack.enter_context(Side(name.partition(",")[0], python, threads, "sde_sides.py"))
+            for name, (python, threads) in sides_of.items()
+            if python is not None
         }
         for name in options.cases:
             found[name] = measure(CASES[name], sides, options.rounds, STEPS, options.patience)

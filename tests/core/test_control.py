@@ -209,7 +209,8 @@ def test_gradients_reach_everything_and_are_right() -> None:
     dynamics = sde(A, G, B, inputs=3, substeps=2, stimulus=MLP(1, 3, (3,), key=KEY))
     dynamics = eqx.tree_at(lambda d: d.drift.B, dynamics, jax.random.normal(KEY, (2, 3)))
     truth = exact()
-    model = Model(dynamics, {"signal": build.gaussian(truth)}, control(dynamics), gru(3))
+    deep = control(dynamics, layers=2, activation="softplus")
+    model = Model(dynamics, {"signal": build.gaussian(truth)}, deep, gru(3))
     values = build.simulate(truth, trials=2, bins=5)
     inputs = np.random.default_rng(0).normal(size=(2, 5, 1))
     batch = build.batch(recording(values, bin_width=WIDTH, inputs=inputs))
@@ -226,6 +227,7 @@ def test_gradients_reach_everything_and_are_right() -> None:
         "first": lambda m: m.guide.initial,
         "context": lambda m: m.guide.context,
         "state": lambda m: m.guide.state,
+        "deeper": lambda m: m.guide.deeper,
         "out": lambda m: m.guide.out,
         "stimulus": lambda m: m.dynamics.stimulus,
         "drift": lambda m: m.dynamics.drift,
@@ -240,6 +242,22 @@ def test_gradients_reach_everything_and_are_right() -> None:
         )
         expected = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), part(slope), along)))
         assert (bound(there) - bound(back)) / 2 == pytest.approx(float(expected), rel=1e-5), name
+
+
+def test_a_specification_with_layers_and_a_diffusion_per_latent() -> None:
+    trials = recording(np.ones((2, 5, 1)), bin_width=WIDTH)
+    spec = NeuralSDE(
+        latents=3, drift_widths=(4, 5), drift_activation="softplus", control=6, control_layers=3,
+        control_activation="softplus", diffusion="per_latent", diffusion_width=7, context=3, hidden=3, decoder=(3,),
+    )  # fmt: skip
+    model = spec.build(Layout.of(trials), KEY)
+    assert [layer.W.shape for layer in model.guide.deeper] == [(6, 6), (6, 6)]
+    assert model.dynamics.diffusion.w.shape == (3, 7)
+    slope = jax.jit(jax.grad(lambda m: scan(m, build.batch(trials), KEY, ELBO).bound.sum(), allow_int=True))(
+        model
+    )
+    for part in (slope.guide.deeper, slope.dynamics.diffusion, slope.dynamics.drift):
+        assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(part))
 
 
 # Time

@@ -16,7 +16,7 @@ from tests.core.build import batch, put, recording, run
 
 from neurito.core.drifts import Bistable, Drift, HarmonicOscillators, Hopf, Hybrid, Linear, Perceptron
 from neurito.core.dynamics import SDE, Step
-from neurito.core.dynamics.sde import Constant, Diffusion, Scheme, StateDependent
+from neurito.core.dynamics.sde import Constant, Diffusion, PerLatent, Scheme, StateDependent
 from neurito.core.guides import Bootstrap
 from neurito.core.layers import MLP
 from neurito.core.noise import Covariance
@@ -119,6 +119,47 @@ def test_a_state_dependent_diffusion_starts_where_it_is_told() -> None:
     np.testing.assert_allclose(g(x), 0.6, rtol=0.3)
     huge = put(g.network.layers[-1], b=jnp.full(3, -1e3))
     assert (eqx.tree_at(lambda g: g.network.layers[-1], g, huge)(x) >= 0.1).all()
+
+
+# A network per latent
+
+
+def per_latent(width: int = 7) -> PerLatent:
+    g = PerLatent(3, np.array([0.5, 1.0, 2.0]), width, 0.1, key=KEY)
+    return put(g, v=jax.random.normal(KEY, (3, width)), c=jnp.array([0.3, -0.2, 0.1]))
+
+
+def test_the_diffusion_per_latent_is_its_formula() -> None:
+    g, x = per_latent(), np.random.default_rng(0).normal(size=(4, 2, 3))
+    for i, sd in enumerate([0.5, 1.0, 2.0]):
+        hidden = np.log1p(np.exp(x[..., i, None] * np.asarray(g.w[i]) + np.asarray(g.b[i])))
+        inner = hidden @ np.asarray(g.v[i]) + np.asarray(g.c[i])
+        expected = 0.1 + 2 * (sd - 0.1) / (1 + np.exp(-inner))
+        np.testing.assert_allclose(g(jnp.asarray(x))[..., i], expected, rtol=1e-12)
+
+
+def test_the_diffusion_per_latent_starts_where_it_is_told_and_stays_above_its_floor() -> None:
+    sd = np.array([0.5, 1.0, 2.0])
+    g, x = PerLatent(3, sd, 32, 0.1, key=KEY), jax.random.normal(KEY, (50, 3))
+    np.testing.assert_allclose(g(x), np.broadcast_to(sd, (50, 3)), rtol=0.3)
+    for c, bound in ((-1e3, 0.1), (1e3, 2 * sd - 0.1)):
+        np.testing.assert_allclose(put(g, c=jnp.full(3, c))(x), np.broadcast_to(bound, (50, 3)), rtol=1e-12)
+
+
+def test_the_derivative_of_a_diffusion_in_its_own_latent() -> None:
+    """All at once where no latent sees another, one by one elsewhere."""
+    x = jax.random.normal(KEY, (5, 3))
+    for g in (per_latent(), StateDependent(3, 0.5, (8,), 0.1, key=KEY)):
+        value, slope = g.with_slope(x)
+        own = jax.vmap(lambda x, g=g: jnp.diagonal(jax.jacfwd(g)(x)))(x)
+        np.testing.assert_allclose(slope, own, rtol=1e-9)
+        np.testing.assert_allclose(value, g(x), rtol=1e-12)
+
+
+def test_heun_is_of_first_order_with_a_network_per_latent() -> None:
+    dW = np.random.default_rng(0).normal(size=(1024, 200, 3)) * (2 / 1024) ** 0.5
+    sde = equation(Linear(3, key=KEY), per_latent(), "heun", regular=False)
+    assert order(strong_errors(sde, None, dW, 2.0, [16, 32, 64])) == pytest.approx(1.0, abs=0.15)
 
 
 # Exact flows

@@ -12,6 +12,7 @@ from tests.fitting.small import SPEC, TRAIN, VALIDATION, history, recording, run
 
 from neurito.errors import NeuritoError
 from neurito.fitting import Run, checkpoint
+from neurito.fitting.checkpoint import refuse_another
 from neurito.fitting.progress import Progress
 
 
@@ -113,6 +114,14 @@ def damaged(folder: Path, to: Path, name: str, change: Callable[[bytes], bytes])
     for file in folder.iterdir():
         content = file.read_bytes()
         (to / file.name).write_bytes(change(content) if file.name == name else content)
+
+
+def test_an_option_that_did_not_exist_yet_has_its_default() -> None:
+    now = {"model": "neural-sde", "options": {"latents": 8, "control_layers": 1}}
+    before = {"model": "neural-sde", "options": {"latents": 8}}
+    refuse_another(Path("run"), before, now)
+    with pytest.raises(NeuritoError, match="control_layers=1, now 2"):
+        refuse_another(Path("run"), before, {**now, "options": {"latents": 8, "control_layers": 2}})
 
 
 @pytest.mark.parametrize("change", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{}"])

@@ -11,24 +11,23 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 @jax.custom_jvp
 def softplus(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """log(1 + e^x), to the last digits of a float32 in a third of the time that XLA takes on CPUs.
+    """log(1 + e^x), accurate for every x and, in float32, vectorised.
 
-    log(1 + t) = 2 artanh(t / (2 + t)), whose series in s^2 <= 1/9 ends after seven terms.
+    log(1 + u) = 2 artanh(u / (2 + u)) with |u / (2 + u)| <= 1/3: seven odd terms reach float32; float64 uses log1p.
     """
-    if x.dtype != jnp.float32:
-        return jax.nn.softplus(x)
-    t = jnp.exp(-jnp.abs(x))
-    s = t / (2 + t)
-    square, series = s * s, jnp.zeros_like(x)
-    for odd in (13, 11, 9, 7, 5, 3, 1):
-        series = series * square + 2 / odd
-    return jax.nn.relu(x) + s * series
+    u = jnp.exp(-jnp.abs(x))
+    if x.dtype == jnp.float64:
+        return jnp.maximum(x, 0) + jnp.log1p(u)
+    s = u / (2 + u)
+    q = s * s
+    series = 1 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9 + q * (1 / 11 + q / 13)))))
+    return jnp.maximum(x, 0) + 2 * s * series
 
 
 @softplus.defjvp
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    (x,), (change,) = primals, tangents
-    return softplus(x), jax.nn.sigmoid(x) * change
+def _softplus_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return softplus(x), dx * jax.nn.sigmoid(x)
 
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {

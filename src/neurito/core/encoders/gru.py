@@ -31,11 +31,10 @@ class Cell(eqx.Module):
 
     def __call__(
         self, x: Float[Array, "trial time in"], exists: Bool[Array, "trial time"] | None, reverse: bool
-    ) -> Float[Array, "trial time hidden"]:
+    ) -> Float[Array, "time trial hidden"]:
         """The hidden state after each bin; it rests where a trial has no bin, so that reverse starts at its own end."""
         alive = None if exists is None else exists.T
-        states = _recur((self.W, self.V, self.b, self.d), jnp.swapaxes(x, 0, 1), alive, reverse)
-        return jnp.swapaxes(states, 0, 1)
+        return _recur((self.W, self.V, self.b, self.d), jnp.swapaxes(x, 0, 1), alive, reverse)
 
 
 _Weights = tuple[Array, Array, Array, Array]  # W, V, b, d
@@ -172,4 +171,5 @@ class GRU(Encoder):
         backwards = {"forward": (False,), "backward": (True,), "both": (False, True)}[self.direction]
         states = [cell(x, exists, back) for cell, back in zip(self.cells, backwards, strict=True)]
         joined = jnp.concatenate(states, -1)
-        return joined if self.weight is None else joined @ self.weight + self.bias
+        found = joined if self.weight is None else joined @ self.weight + self.bias
+        return jnp.swapaxes(found, 0, 1)

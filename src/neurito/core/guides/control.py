@@ -113,10 +113,10 @@ class Control(Guide):
 
         if self.context is None or self.out is None:
             return Prepared(first, None, lambda context, step, z, mean, scale: Kick(), every=True)
-        seen = features[:, 1:]
+        seen = jnp.swapaxes(features, 0, 1)[1:]  # in the scan's order, so that nothing wide is turned round
         if steps.u is not None:
-            seen = jnp.concatenate([seen, dynamics.seen(steps.u[:, :-1])], -1)
-        ahead = self.context(seen)  # before the scan: one large product
+            seen = jnp.concatenate([seen, jnp.swapaxes(dynamics.seen(steps.u[:, :-1]), 0, 1)], -1)
+        ahead = jnp.swapaxes(self.context(seen), 0, 1)  # before the scan: one large product
         share = dynamics.substeps**-0.5
         out, phi = self.out, ACTIVATIONS[self.activation]
 
