@@ -6,16 +6,57 @@ weights v, deviate from it by +-d; guard is what rounding may add (see `canonica
 
 from __future__ import annotations
 
+from math import inf
+
 from numpy import ndarray
 
-from neurito.analysis.compiled import compiled
-from neurito.analysis.sums import along, gather, scatter, slopes, solve, weigh
+from neurito.analysis.canonical import UNIT_ROUND
+from neurito.analysis.compiled import compiled, inlined
+from neurito.analysis.sums import along, gather, slopes, solve, weigh
 
 SINGULAR = 1e11
 ROUND = 1e-14
 
 
 @compiled
+def rounding(units: ndarray, L: ndarray, offset: ndarray, far: float, pad: ndarray, guard: ndarray) -> float:
+    """What rounding may add, where no coordinate exceeds `far`, to each unit's argument (pad) and to G (guard).
+
+    Args:
+        units: (2R + 3, N) P, v, q, w, and by how much the merged units of each differed.
+        L: (R, R).
+        offset: l (R,).
+        far: the largest coordinate.
+        pad: (N,), filled in.
+        guard: (R,), filled in.
+
+    Returns:
+        The largest sum of the terms that a slope of G consists of.
+    """
+    R, N = L.shape[0], units.shape[1]
+    q, w, spread = units[2 * R], units[2 * R + 1], units[2 * R + 2]
+    for k in range(N):
+        pad[k] = 0.0
+    for j in range(R):
+        for k in range(N):
+            pad[k] += abs(units[j, k])
+    total = 0.0
+    for j in range(R):
+        row, slope, push = 0.0, 0.0, 0.0
+        for m in range(R):
+            row += abs(L[j, m])
+        for k in range(N):
+            weight, width = abs(units[R + j, k]), w[k] if w[k] < inf else 0.0
+            slope += weight * pad[k]
+            push += weight * (2.0 * (N + 32) * UNIT_ROUND * (pad[k] * far + abs(q[k]) + width) + spread[k])
+        guard[j] = push + 8.0 * (R + 8) * UNIT_ROUND * (row * far + abs(offset[j]))
+        total = max(total, row + slope)
+    for k in range(N):
+        pad[k] = 8.0 * (R + 8) * UNIT_ROUND * (pad[k] * far + abs(q[k])) + spread[k]
+    return total
+
+
+@inlined
 def outside(A: ndarray, g: ndarray, r: ndarray, D: ndarray, guard: ndarray) -> bool:
     """Is some component of G away from zero on the whole box?"""
     for j in range(g.size):
@@ -28,19 +69,17 @@ def outside(A: ndarray, g: ndarray, r: ndarray, D: ndarray, guard: ndarray) -> b
 
 
 @compiled
-def direction(
-    A: ndarray, g: ndarray, r: ndarray, v: ndarray, d: ndarray, n: int, y: ndarray, S: ndarray, t: ndarray
-) -> None:
-    """y = S^-1 g, S = A diag(r^2) A' + v diag(d^2) v': the direction in which zero is farthest from G(box)."""
+def direction(A: ndarray, g: ndarray, r: ndarray, y: ndarray, S: ndarray) -> None:
+    """y = S^-1 g, S = A diag(r^2) A' + v diag(d^2) v': the direction in which zero is farthest from G(box).
+
+    The units' part of S is given (`scatter`); S is overwritten.
+    """
     R = g.size
-    for j in range(R):
-        for m in range(j + 1):
-            S[j, m] = 0.0
-            for i in range(R):
-                S[j, m] += A[j, i] * A[m, i] * r[i] * r[i]
-    scatter(v, d, n, S, t)
     trace = 0.0
     for j in range(R):
+        for m in range(j + 1):
+            for i in range(R):
+                S[j, m] += A[j, i] * A[m, i] * r[i] * r[i]
         trace += S[j, j]
     for j in range(R):
         S[j, j] += 1e-12 * trace + 1e-300
@@ -62,7 +101,7 @@ def beyond(A: ndarray, g: ndarray, r: ndarray, y: ndarray, deviation: float, gua
     return ahead > reach * (1.0 + ROUND)
 
 
-@compiled
+@inlined
 def conditioned(C: ndarray, size: float) -> bool:
     """Is the matrix, a sum of terms of that size, far enough from a singular one for its inverse to mean something?"""
     for j in range(C.shape[0]):
@@ -74,7 +113,7 @@ def conditioned(C: ndarray, size: float) -> bool:
     return True
 
 
-@compiled
+@inlined
 def contract(
     A: ndarray,
     C: ndarray,

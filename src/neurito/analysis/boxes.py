@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import cache
 
 import numpy as np
 from numpy import ndarray
@@ -26,66 +26,93 @@ from neurito.analysis.bounds import (
     fill_row,
     krawczyk,
     outside,
+    rounding,
 )
-from neurito.analysis.compiled import COMPILED, cached, sources
+from neurito.analysis.canonical import RAMPS, SIGMOIDS
+from neurito.analysis.compiled import COMPILED, cached, compiled, sources
 from neurito.analysis.descent import descend, desk
-from neurito.analysis.leaves import FEW, KRAWCZYK, PLANES, crossed, leaf
-from neurito.analysis.sums import along, gather, inverse, pull, ramps, ranges, settle, sigmoids
+from neurito.analysis.leaves import BOXES, FEW, KRAWCZYK, PLANES, SOLVES, STATES, TINY, ZEROS, crossed, leaf
+from neurito.analysis.sums import along, gather, inverse, pull, ramps, ranges, scatter, settle, sigmoids
 
-RAMPS = 0  # kind of a form; SIGMOIDS otherwise
 CUT = 0.4871  # not a half: symmetric networks have points on the planes in the middle
+# Is a box also looked at along a direction of its own?  In a plane that hardly ever sees more than the axes do.
+PLANAR, SPATIAL = 0, 1
+LANES = 16  # loops over units run in whole vectors: those left over would be looked at one by one
 
 
-def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
+@compiled
+def completed(units: ndarray, n: int) -> int:
+    """Adds units that do nothing until n, which is returned, is a multiple of LANES."""
+    R = units.shape[0] // 2 - 1
+    while n % LANES:
+        for row in range(2 * R):
+            units[row, n] = 0.0
+        units[2 * R, n], units[2 * R + 1, n], units[2 * R + 2, n] = -2.0, 1.0, 1.0  # off: -2 +- 1 < 0
+        n += 1
+    return n
+
+
+def _entry(digest: str, kind: int, space: int) -> Callable[..., tuple[ndarray, ...]]:
+    # closed-over values are constants to numba, which leaves out what they rule out, and part of its cache's key:
+    # one kernel per kind of search, and no stale machine code
     @cached
     def search(
-        kind: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int, crowd: int
+        units: ndarray,
+        planes: ndarray,
+        L: ndarray,
+        offset: ndarray,
+        far: float,
+        floor: float,
+        boxes: ndarray,
+        limit: int,
+        crowd: int,
     ) -> tuple[ndarray, ...]:
         """Works through `boxes`, and the boxes they are cut into, until `limit` of them have been looked at.
 
         Args:
-            kind: RAMPS or SIGMOIDS.
-            problem: units (2R + 3, N) = P, v, q, w, pad; planes (2, N); L (R, R); l (R,); guard (R,); the size
-            of the terms that slopes of G are sums of.
+            units: (2R + 3, N) P, v, q, w, and by how much the merged units of each differed.
+            planes: (2, N) the number of the plane of each unit's lower and upper kink.
+            L: (R, R).
+            offset: l (R,).
+            far: the largest coordinate.
             floor: sides are cut down to this length.
             boxes: (box, 2, R) lowest and highest corners.
             limit: how many boxes.
-            crowd: crossing units up to which a direction is not worth its own descent.
+            crowd: crossing units up to which a direction is not worth its own descent (SPATIAL).
 
         Returns:
             Boxes still open; zeros (z, bound of the error, likely error, certificate); singular patterns; boxes too
-            small to be cut further; counters: boxes, linear solves, singular patterns.
+            small to be cut further; counters: boxes, linear solves, and how many rows of each of the last three
+            tables are in use.
         """
-        digest  # noqa: B018  a closed-over value is part of numba's cache key: no stale machine code
-        everything, planes, L, offset, guard, total = problem
-        R, N = offset.size, everything.shape[1]
+        digest  # noqa: B018
+        R, N = offset.size, units.shape[1]
         cap = boxes.shape[0] + 1024
         slots = int(4.6 * math.log(N + 1.0)) + 4
+        # whole vectors; eight more, or rows of 512 would compete for the same cache lines
+        room = LANES * (-(-N // LANES)) + 8
         lo, hi, slot = np.empty((cap, R)), np.empty((cap, R)), np.empty(cap, np.int64)
-        units_at, ids_at = np.empty((slots, 2 * R + 3, N)), np.empty((slots, N), np.int64)
+        # units, and the sum of those sorted out, at each depth of sorting
+        units_at, ids_at = np.empty((slots, 2 * R + 3, room)), np.empty((slots, N), np.int64)
         size, A_at, b_at = np.empty(slots, np.int64), np.empty((slots, R, R)), np.empty((slots, R))
-        fill(units_at[0], everything)
+        rows, matrices, vectors = np.empty((11, room)), np.empty((4, R, R)), np.empty((11, R))
+        x, rho, s, mid, d, t, weight = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
+        A, C, W, S = matrices[0], matrices[1], matrices[2], matrices[3]
+        g, D, y, c, r, guard = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4], vectors[5]
+        shift, reach, wide = vectors[6], vectors[7], vectors[8]
+        small = (A, C, W, g, vectors[9], vectors[10], D)
+        which, found, activity = np.empty(FEW, np.int64), np.empty(PLANES, np.int64), np.empty(FEW, np.int64)
+        out, states, tiny = np.empty((256, R + 3)), np.empty((256, room), np.int8), np.empty((256, 2, R))
+        counters = np.zeros(5, np.int64)
+        fill(units_at[0], units)
         fill(A_at[0], L)
         fill_row(b_at[0], offset)
-        size[0] = N
+        total = rounding(units, L, offset, far, units_at[0, 2 * R + 2], guard)
+        size[0] = completed(units_at[0], N) if kind == RAMPS else N
         for k in range(N):
             ids_at[0, k] = k
-        rows = np.empty((12, max(N, 1)))
-        x, rho, s, mid, d, t, weight = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6]
-        A, C, W, S = np.empty((R, R)), np.empty((R, R)), np.empty((R, R)), np.empty((R, R))
-        g, D, y, c, r, shift, reach, wide = (
-            np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R),
-        )  # fmt: skip
-        small = (
-            np.empty((R, R)), np.empty((R, R)), np.empty((R, R)), np.empty((R, R)), np.empty((R, R)),
-            np.empty(R), np.empty(R), np.empty(R), np.empty(R), np.empty(R),
-        )  # fmt: skip
-        work = desk(R, max(N, 1))
-        which, found = np.empty(FEW, np.int64), np.empty(PLANES, np.int64)
-        out, n_out = np.empty((256, R + 3)), 0
-        states, n_states = np.empty((256, max(N, 1)), np.int8), 0
-        tiny, n_tiny = np.empty((256, 2, R)), 0
-        counters = np.zeros(3, np.int64)
+        if kind == RAMPS and space == SPATIAL:
+            work = desk(R, room)
         top = boxes.shape[0]
         for i in range(top):
             slot[i] = 0
@@ -93,20 +120,19 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
             fill_row(hi[i], boxes[i, 1])
         while (
             top > 0
-            and counters[0] < limit
+            and counters[BOXES] < limit
             and top + 100 < cap
-            and n_out + 32 < out.shape[0]
-            and n_states + 32 < states.shape[0]
-            and n_tiny < tiny.shape[0]
+            and counters[ZEROS] + 32 < out.shape[0]
+            and counters[STATES] + 32 < states.shape[0]
+            and counters[TINY] < tiny.shape[0]
         ):
             top -= 1
-            counters[0] += 1
+            counters[BOXES] += 1
             here = int(slot[top])
             n = int(size[here])
-            units, A0, b0, ids = units_at[here], A_at[here], b_at[here], ids_at[here]
-            P, v, q, w, pad = units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2]
+            U, A0, b0, ids = units_at[here], A_at[here], b_at[here], ids_at[here]
+            P, v, q, w, pad = U[:R], U[R : 2 * R], U[2 * R], U[2 * R + 1], U[2 * R + 2]
             done = False
-            regular = False
             while True:
                 for j in range(R):
                     c[j], r[j] = 0.5 * (lo[top, j] + hi[top, j]), 0.5 * (hi[top, j] - lo[top, j])
@@ -122,22 +148,30 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 done = outside(A, g, r, D, guard)
                 if done:
                     break
-                if R > 2 or crossing > crowd:  # in a plane it hardly ever sees more than the axes do
-                    direction(A, g, r, v, d, n, y, S, t)
+                if space == SPATIAL:
+                    for j in range(R):
+                        for m in range(R):
+                            S[j, m] = 0.0
+                    scatter(v, d, n, S, t)
+                    direction(A, g, r, y, S)
                     done = beyond(A, g, r, y, along(v, y, d, n, t), guard)
                     if done:
                         break
                 if kind == RAMPS:
-                    if crossing <= which.size:
-                        n_which, count = crossed(planes, ids, x, rho, w, n, which, found)
-                        if n_which >= 0:
-                            n_out, n_states = leaf(
-                                units, ids, planes, n, A0, b0, c, r, x, rho, which, n_which, found, count,
-                                guard, out, n_out, small, states, n_states, everything, total, counters,
+                    if crossing <= FEW:
+                        few, count = crossed(planes, ids, x, rho, w, n, which, found)
+                        if few >= 0:
+                            for i in range(few):
+                                s[which[i]], mid[which[i]] = 0.0, 0.0
+                            fill(S, A0)
+                            gather(P, v, s, mid, d, n, S, shift, D, t)  # those that do not cross are exact
+                            leaf(
+                                U, ids, planes, S, shift, c, r, x, rho, which, few, found, count, guard, total,
+                                small, activity, units, out, states, counters,
                             )  # fmt: skip
                             done = True
                             break
-                    if COMPILED and crossing > crowd:
+                    if COMPILED and space == SPATIAL and crossing > crowd:
                         slack = 0.0
                         for j in range(R):
                             slack += abs(y[j]) * (2.0 * guard[j] + ROUND * (abs(g[j]) + abs(shift[j])))
@@ -150,9 +184,8 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                             top = after
                             done = True
                             break
-                regular = inverse(A, C, W) and conditioned(C, total)
-                counters[1] += 1
-                if not regular:
+                counters[SOLVES] += 1
+                if not (inverse(A, C, W) and conditioned(C, total)):
                     for k in range(n):
                         weight[k] = d[k]
                     break
@@ -160,7 +193,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 done = part < 0.0
                 if done:
                     break
-                if kind != RAMPS:
+                if kind == SIGMOIDS:
                     near = True
                     for j in range(R):
                         wide[j] = 1.5 * r[j]
@@ -168,16 +201,16 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                     if near:
                         for k in range(n):
                             rho[k] *= 1.5
-                        if krawczyk(units, n, A0, b0, c, wide, x, rho, guard, C, A, g, D, rows[7:11]):
-                            counters[1] += 1
-                            widest = 0.0
+                        if krawczyk(U, n, A0, b0, c, wide, x, rho, guard, C, A, g, D, rows[7:11]):
+                            counters[SOLVES] += 1
+                            row, widest = out[counters[ZEROS]], 0.0
                             for j in range(R):
-                                out[n_out, j] = c[j]
+                                row[j] = c[j]
                                 for m in range(R):
-                                    out[n_out, j] -= C[j, m] * g[m]
+                                    row[j] -= C[j, m] * g[m]
                                 widest = max(widest, wide[j])
-                            out[n_out, R], out[n_out, R + 1], out[n_out, R + 2] = widest, 0.0, KRAWCZYK
-                            n_out += 1
+                            row[R], row[R + 1], row[R + 2] = widest, 0.0, KRAWCZYK
+                            counters[ZEROS] += 1
                             done = True
                             break
                         for k in range(n):
@@ -186,49 +219,39 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                     break
             if done:
                 continue
-            best, side, longest = -1.0, -1, 0.0
+            best, side = -1.0, -1
             for j in range(R):
                 length = hi[top, j] - lo[top, j]
-                longest = max(longest, length)
                 gain = length * pull(P, weight, rho, n, j)
                 if gain > best and length > floor:
                     best, side = gain, j
             if side < 0:
-                fill_row(tiny[n_tiny, 0], lo[top])
-                fill_row(tiny[n_tiny, 1], hi[top])
-                n_tiny += 1
+                fill_row(tiny[counters[TINY], 0], lo[top])
+                fill_row(tiny[counters[TINY], 1], hi[top])
+                counters[TINY] += 1
                 continue
-            if kind == RAMPS and crossing < 0.8 * n:
-                slot_next = here + 1
-                fill(A_at[slot_next], A0)
-                fill_row(b_at[slot_next], b0)
-                size[slot_next] = settle(
-                    x,
-                    rho,
-                    w,
-                    n,
-                    units_at[slot_next],
-                    ids_at[slot_next],
-                    A_at[slot_next],
-                    b_at[slot_next],
-                    units,
-                    ids,
-                )
-                here = slot_next
+            if kind == RAMPS and crossing <= min(n - LANES, 0.8 * n):
+                here += 1
+                fill(A_at[here], A0)
+                fill_row(b_at[here], b0)
+                few = settle(x, rho, w, n, units_at[here], ids_at[here], A_at[here], b_at[here], U, ids)
+                size[here] = completed(units_at[here], few)
             cut = lo[top, side] + CUT * (hi[top, side] - lo[top, side])
             fill_row(lo[top + 1], lo[top])
             fill_row(hi[top + 1], hi[top])
             hi[top, side] = lo[top + 1, side] = cut
             slot[top] = slot[top + 1] = here
             top += 2
-        left = np.empty((top, 2, R))
+        left_open = np.empty((top, 2, R))
         for i in range(top):
-            fill_row(left[i, 0], lo[i])
-            fill_row(left[i, 1], hi[i])
-        counters[2] = n_states
-        return left, out[:n_out], states[:n_states], tiny[:n_tiny], counters
+            fill_row(left_open[i, 0], lo[i])
+            fill_row(left_open[i, 1], hi[i])
+        return left_open, out, states, tiny, counters
 
     return search
 
 
-branch = _entry(sources())
+@cache
+def branch(kind: int, space: int) -> Callable[..., tuple[ndarray, ...]]:
+    """The search for one kind of form (RAMPS, SIGMOIDS), with (SPATIAL) or without (PLANAR) directions."""
+    return _entry(sources(), kind, space)

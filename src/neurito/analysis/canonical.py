@@ -8,12 +8,12 @@ are equal, the latents are rotated to the right singular vectors of m, which sav
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import product
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from neurito.analysis.network import Network
 from neurito.errors import NeuritoError
@@ -21,40 +21,60 @@ from neurito.errors import NeuritoError
 RAMPS, SIGMOIDS = 0, 1
 UNIT_ROUND = 2.0**-53
 FLOOR = 1e-9  # of the widest side: where cutting stops
-_MIX = np.cos(np.arange(1.0, 65.0))  # a direction in no special relation to anything
+EDGE = 1e-9  # by how much faces of a cube overlap
 
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """G on a box, with the pads that make its bounds hold in floating point.
+    """G, and the box in which its zeros are looked for.
 
     Attributes:
         kind: RAMPS or SIGMOIDS.
-        P, v: (R, N).
-        q, w: (N,); w is infinite for a relu.
+        units: (2R + 3, N) the rows of P (R) and v (R), then q, w (infinite for a relu) and `spread`: one array, as
+            the kernels read it.
         planes: (2, N) the number of the plane of each unit's lower and upper kink; equal planes share a number.
         L, l: (R, R) and (R,).
         box: (2, R) where zeros are looked for, or None where they may be anywhere.
         basis: (R, R) with z = basis x, x the coordinates here.
-        spread: (N,) by how much the merged units of each differed.
     """
 
     kind: int
-    P: Float[np.ndarray, "latent unit"]
-    v: Float[np.ndarray, "latent unit"]
-    q: Float[np.ndarray, " unit"]
-    w: Float[np.ndarray, " unit"]
+    units: Float[np.ndarray, "row unit"]
     planes: Int[np.ndarray, "2 unit"]
     L: Float[np.ndarray, "latent latent"]
     l: Float[np.ndarray, " latent"]  # noqa: E741
     box: Float[np.ndarray, "2 latent"] | None
     basis: Float[np.ndarray, "latent latent"]
-    spread: Float[np.ndarray, " unit"]
 
     @property
     def rank(self) -> int:
         """R."""
-        return int(self.l.size)
+        return self.l.size
+
+    @property
+    def P(self) -> Float[np.ndarray, "latent unit"]:  # noqa: N802
+        """Input weights."""
+        return self.units[: self.rank]
+
+    @property
+    def v(self) -> Float[np.ndarray, "latent unit"]:
+        """Output weights."""
+        return self.units[self.rank : 2 * self.rank]
+
+    @property
+    def q(self) -> Float[np.ndarray, " unit"]:
+        """Minus the place of each unit's lower kink."""
+        return self.units[-3]
+
+    @property
+    def w(self) -> Float[np.ndarray, " unit"]:
+        """Widths."""
+        return self.units[-2]
+
+    @property
+    def spread(self) -> Float[np.ndarray, " unit"]:
+        """By how much the merged units of each differed."""
+        return self.units[-1]
 
     @cached_property
     def width(self) -> Float[np.ndarray, " unit"]:
@@ -82,37 +102,19 @@ class Form:
         assert self.box is not None
         return float((self.box[1] - self.box[0]).max())
 
-    @cached_property
-    def pads(self) -> tuple[np.ndarray, np.ndarray]:
-        """What rounding may add to a unit's argument (N,) and to G (R,) on the box."""
-        from neurito.analysis.points import pads
-
-        assert self.box is not None
-        return pads(*self.plain, float(np.abs(self.box).max()))[:2]
-
-    @cached_property
-    def plain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Units (2R + 3, N) = P, v, q, w, spread; L; l: in one memory layout, so that kernels are compiled once."""
-        R, N = self.P.shape
-        units = np.empty((2 * R + 3, N))
-        units[:R], units[R : 2 * R] = self.P, self.v
-        units[2 * R], units[2 * R + 1], units[2 * R + 2] = self.q, self.w, self.spread
-        return units, np.array(self.L, order="C"), np.array(self.l)
-
-    def problem(self) -> tuple[np.ndarray | float, ...]:
-        """What the compiled search reads: `plain` with the pads in place of the spread, planes, guard, total."""
-        (pad, guard), (units, L, offset) = self.pads, self.plain
-        units = units.copy()
-        units[-1] = pad
-        return units, np.array(self.planes, order="C"), L, offset, guard, self.total
+    def on(self, box: Float[np.ndarray, "2 latent"]) -> "Form":
+        """The same on a box."""
+        return Form(self.kind, self.units, self.planes, self.L, self.l, box, self.basis)
 
     def look(
         self, x: Float[np.ndarray, "point latent"], error: Float[np.ndarray, " point"]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """G, what rounding is likely to leave of it at a zero, dG/dx, and whether a kink passes through (`points`)."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Whether G is zero at some points, as far as rounding and their error let one tell; dG/dx; is it a kink?"""
         from neurito.analysis.points import look
 
-        return look(self.kind, *self.plain, np.array(x, order="C"), error)
+        zero, kinked = np.empty(len(x), bool), np.empty(len(x), bool)
+        x, error = np.ascontiguousarray(x), np.ascontiguousarray(error)
+        return zero, look(self.kind)(self.units, self.L, self.l, x, error, zero, kinked), kinked
 
     def phi(self, x: Float[np.ndarray, "... unit"]) -> Float[np.ndarray, "... unit"]:
         """The units' activities from their arguments."""
@@ -138,32 +140,36 @@ def canonical(network: Network) -> Form:
     Raises:
         NeuritoError: a bounded network with a leak of one or more: nothing holds its fixed points together.
     """
-    a, m, n = network.leak, network.m, network.n
-    L, l = np.diag(a - 1.0), np.array(network.constant)  # noqa: E741
-    P, v, basis = m.T, n, np.eye(network.rank)
-    if np.ptp(a) == 0.0 and network.units >= network.rank > 1:
-        basis = np.linalg.eigh(m.T @ m)[1][:, ::-1]
+    a, h, R = network.leak, network.h, network.rank
+    L, l = np.diag(a - 1.0), network.constant  # noqa: E741
+    P, v, basis = network.m.T, network.n, np.eye(R)
+    if network.units >= R > 1 and (a == a[0]).all():
+        basis = np.linalg.eigh(P @ network.m)[1][:, ::-1]
         P, v, l = basis.T @ P, basis.T @ v, basis.T @ l  # noqa: E741
-    kind, w, q = RAMPS, np.full(network.units, np.inf), network.drive - network.h
     match network.activation:
-        case "identity":
-            L, l = L + v @ P.T, l + v @ q  # noqa: E741
-            P, v, q, w = P[:, :0], v[:, :0], q[:0], w[:0]
         case "clipped_relu":  # relu(x + h) - relu(x) = sgn(h) clip(x - min(-h, 0), 0, |h|)
-            q, w = network.drive + np.maximum(network.h, 0.0), np.abs(network.h)
-            v = v * np.sign(network.h)
+            units = stacked(P, v * np.sign(h), network.drive + np.maximum(h, 0.0), np.abs(h))
+            form = merged(RAMPS, units, L, l, basis)
         case "tanh":
-            kind, w = SIGMOIDS, np.ones(network.units)
-    form = merged(
-        Form(kind, P, v, q, w, np.zeros((2, q.size), np.int64), L, l, None, basis, np.zeros(q.size))
-    )
-    if network.activation not in ("clipped_relu", "tanh"):
-        return form
-    if np.any(np.abs(a) >= 1.0):
+            form = merged(SIGMOIDS, stacked(P, v, network.drive - h, 1.0), L, l, basis)
+        case "relu":
+            return merged(RAMPS, stacked(P, v, network.drive - h, np.inf), L, l, basis)
+        case "identity":
+            l = l + v @ (network.drive - h)  # noqa: E741
+            return merged(RAMPS, np.empty((2 * R + 3, 0)), L + v @ P.T, l, basis)
+    if (np.abs(a) >= 1.0).any():
         raise NeuritoError(
             f"leak={a.tolist()}: the fixed points of a {network.activation} network are bounded only where |leak| < 1"
         )
-    return replace(form, box=root(form, a))
+    return form.on(root(form, a))
+
+
+def stacked(P: np.ndarray, v: np.ndarray, q: np.ndarray | float, w: np.ndarray | float) -> np.ndarray:
+    """The rows of `Form.units` (2R + 3, N)."""
+    R, N = P.shape
+    units = np.empty((2 * R + 3, N))
+    units[:R], units[R : 2 * R], units[-3], units[-2], units[-1] = P, v, q, w, 0.0
+    return units
 
 
 def root(form: Form, leak: Float[np.ndarray, " latent"]) -> Float[np.ndarray, "2 latent"]:
@@ -179,50 +185,61 @@ def root(form: Form, leak: Float[np.ndarray, " latent"]) -> Float[np.ndarray, "2
     return np.stack([low - slack, high + slack])
 
 
-def merged(form: Form) -> Form:
-    """Drops units that do nothing, turns rows to length one and one side, joins equal units, numbers the planes."""
+def merged(kind: int, units: np.ndarray, L: np.ndarray, l: np.ndarray, basis: np.ndarray) -> Form:  # noqa: E741
+    """Drops units that do nothing, turns rows to length one and one side, joins equal units, numbers the planes.
+
+    Args:
+        kind: RAMPS or SIGMOIDS.
+        units: (2R + 3, N) as in `Form`; overwritten.
+        L: (R, R); overwritten.
+        l: (R,).
+        basis: (R, R) as in `Form`.
+    """
     from neurito.analysis.orient import orient
 
-    P, v, q, w, L, l = (np.array(x, order="C") for x in (form.P, form.v, form.q, form.w, form.L, form.l))  # noqa: E741
-    while (idle := orient(form.kind, P, v, q, w, L, l)).any():
-        l = l + v[:, idle] @ form.phi(q)[idle]  # noqa: E741   those without output add nothing
-        P, v, q, w = (np.array(x[..., ~idle], order="C") for x in (P, v, q, w))
-    spread = np.zeros(q.size)
-    lower, upper = _planes(P, q, w) if form.kind == RAMPS else _planes(P, q, np.full(q.size, np.inf))
-    if lower.max(initial=-1) + 1 < q.size:  # some planes are shared: perhaps equal units
-        order, group = _equal(np.stack([lower.astype(float), np.where(np.isfinite(w), w, -1.0)]))
-        first = order[group]
-        far = np.abs(P - P[:, first]).sum(0) * 1e3 + np.abs(q - q[first])
-        joint = np.zeros((3, *v.shape))
-        for k, rows in enumerate((v, np.abs(v), np.broadcast_to(far, v.shape))):
-            np.add.at(joint[k].T, first, rows.T)
-        keep = np.zeros(q.size, bool)
-        keep[order] = np.any(np.abs(joint[0]) > 4 * UNIT_ROUND * joint[1], axis=0)[order]
-        P, q, w, v, spread = P[:, keep], q[keep], w[keep], joint[0][:, keep], joint[2][0, keep]
-        lower, upper = lower[keep], upper[keep]
-    return replace(form, P=P, v=v, q=q, w=w, L=L, l=l, planes=np.stack([lower, upper]), spread=spread)
+    l, N = np.array(l), units.shape[1]  # noqa: E741
+    idle, line = np.empty(N, bool), np.empty(2 * N)
+    while (count := orient(kind, units, L, l, idle, line)) < 0:
+        silent = Form(kind, units, np.empty((2, N), int), L, l, None, basis)
+        l += (silent.v * silent.phi(silent.q))[:, idle].sum(1)  # noqa: E741   those without output add nothing
+        units, idle = np.ascontiguousarray(units[:, ~idle]), idle[~idle]
+        N = idle.size
+    line = line[:count]
+    line.sort()
+    if (line[1:] - line[:-1]).min(initial=np.inf) > 1e-13 * (
+        l.size + 9
+    ):  # equal planes would meet on any line
+        planes = np.arange(2 * N).reshape(2, N)
+    else:
+        units, planes = _joined(kind, units)
+    return Form(kind, units, planes, L, l, None, basis)
 
 
-def _planes(P: np.ndarray, q: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of each unit's lower and upper plane; equal planes share a number, -1 is no plane."""
-    finite = np.isfinite(w)
-    columns = np.vstack([P, q])
-    if not finite.any():
-        return _equal(columns)[1], np.full(q.size, -1)
-    other = np.vstack([P[:, finite], (q - w)[finite]])
-    number = _equal(np.hstack([columns, other]))[1]
-    upper = np.full(q.size, -1)
-    upper[finite] = number[q.size :]
-    return number[: q.size], upper
+def _joined(kind: int, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Units that are equal as one, and the numbers of their planes."""
+    R = len(units) // 2 - 1
+    P, v, q, w = units[:R], units[R : 2 * R], units[-3], units[-2]
+    finite = np.isfinite(w) & (kind == RAMPS)
+    planes = np.full((2, q.size), -1)
+    columns = np.hstack([np.vstack([P, q]), np.vstack([P[:, finite], (q - w)[finite]])])
+    number = _equal(columns)[1]
+    planes[0], planes[1, finite] = number[: q.size], number[q.size :]
+    order, group = _equal(np.stack([planes[0].astype(float), np.where(np.isfinite(w), w, -1.0)]))
+    first = order[group]
+    far = np.abs(P - P[:, first]).sum(0) * 1e3 + np.abs(q - q[first])
+    joint = np.zeros((3, *v.shape))
+    for k, rows in enumerate((v, np.abs(v), np.broadcast_to(far, v.shape))):
+        np.add.at(joint[k].T, first, rows.T)
+    keep = np.zeros(q.size, bool)
+    keep[order] = np.any(np.abs(joint[0]) > 4 * UNIT_ROUND * joint[1], axis=0)[order]
+    units = units.copy()
+    units[R : 2 * R], units[-1] = joint[0], joint[2, 0]
+    return np.ascontiguousarray(units[:, keep]), np.ascontiguousarray(planes[:, keep])
 
 
 def _equal(columns: Float[np.ndarray, "row column"]) -> tuple[np.ndarray, np.ndarray]:
     """First column of each group of columns equal to 14 digits, and every column's group."""
     scale = np.maximum(np.abs(columns).max(1, initial=0.0), 1e-300)
-    line = np.sort((_MIX[: scale.size] / scale if scale.size <= _MIX.size else 0.0 * scale) @ columns)
-    if (line[1:] - line[:-1]).min(initial=np.inf) > 1e-12:  # equal columns would meet on any line
-        each = np.arange(line.size)
-        return each, each
     keys = np.round(columns / scale[:, None], 14)
     order = np.lexsort(keys)
     ordered = keys[:, order]
@@ -235,12 +252,11 @@ def _equal(columns: Float[np.ndarray, "row column"]) -> tuple[np.ndarray, np.nda
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face of a cube: fixed coordinate and sign, with the form of G on it in the other coordinates.
+    """One side of the cube |y| <= 1, s in some range, that stands for all of space (z = scale y / s).
 
     Attributes:
-        form: R coordinates, the last one s (but for the face s = 1: all are y).
-        axis: the coordinate y_axis = sign that is fixed, or -1 for s = 1.
-        sign: +1 or -1.
+        form: of G in the R other coordinates, the last of which is s.
+        axis, sign: y_axis = sign on it.
     """
 
     form: Form
@@ -249,8 +265,6 @@ class Face:
 
     def lift(self, x: Float[np.ndarray, "... latent"]) -> tuple[np.ndarray, np.ndarray]:
         """The point y (..., R) and s (...) of the cube's surface."""
-        if self.axis < 0:
-            return x, np.ones(x.shape[:-1])
         y = np.empty_like(x)
         y[..., : self.axis], y[..., self.axis + 1 :] = x[..., : self.axis], x[..., self.axis : -1]
         y[..., self.axis] = self.sign
@@ -258,54 +272,29 @@ class Face:
 
 
 def faces(
-    form: Form, scale: float, s: tuple[float, float], lid: bool, decided: bool = True
+    form: Form, scale: float, s: tuple[float, float], kept: Bool[np.ndarray, " side"] | None = None
 ) -> Iterator[Face]:
-    """The faces of the cube |y| <= 1 (times s in `s`) for the homogeneous form of G with z = scale y / s.
+    """The sides y_j = +1, -1 of the cube |y| <= 1 for the homogeneous form of G with z = scale y / s.
 
-        Gh(y, s) = scale L y + l s + sum_i v_i phi_i(scale P_i y + q_i s),   phi_i(t x) = t phi_i(x), t > 0
+        Gh(y, s) = scale L y + l s + sum_i v_i relu(scale P_i y + q_i s)
 
     Args:
         form: relus only.
         scale: lengths of z that y = 1 stands for at s = 1.
-        s: range of s on the 2R sides.
-        lid: the face s = 1 as well.
-        decided: also the sides that plainly hold no zero (0 <= s <= 1 only).
+        s: its range.
+        kept: which of them; all if not given.
     """
-    from neurito.analysis.points import pads
-
     R = form.rank
-    whole = replace(form, P=scale * form.P, L=scale * form.L)
-    fields = dict(vars(whole))
-    # as large on all faces
-    pad, guard, slope, push = pads(*whole.plain, max(1.0, abs(s[0]), abs(s[1])) * (1.0 + 1e-9))
-    shared = {
-        "pads": (pad, guard),
-        "total": slope + push,
-        "width": whole.width,
-        "side": max(2.0, s[1] - s[0]) * (1.0 + 1e-9),
-    }
-
-    def face(axis: int, sign: float, **parts: Any) -> Face:
-        side = Form.__new__(Form)  # `replace` would cost more than looking at the box
-        vars(side).update(fields, **parts, **shared)
-        return Face(side, axis, sign)
-
     box = np.empty((2, R))
-    box[0], box[1] = -1.0 - 1e-9, 1.0 + 1e-9
-    if lid:
-        yield face(-1, 1.0, box=box.copy(), plain=whole.plain)
+    box[0], box[1] = -1.0 - EDGE, 1.0 + EDGE
     box[:, -1] = s
-    kept = np.ones(2 * R, bool)
-    if not decided:
-        from neurito.analysis.sides import undecided
-
-        kept = undecided(*whole.plain, pad, guard, 1e-9)
-    for axis in range(R):
-        if not kept[2 * axis : 2 * axis + 2].any():
+    for axis, sign in product(range(R), (1.0, -1.0)):
+        if kept is not None and not kept[2 * axis + (sign < 0.0)]:
             continue
         rest = [j for j in range(R) if j != axis]
-        P, L = np.empty_like(whole.P), np.empty_like(whole.L)
-        P[:-1], P[-1], L[:, :-1], L[:, -1] = whole.P[rest], form.q, whole.L[:, rest], form.l
-        for sign, needed in zip((1.0, -1.0), kept[2 * axis : 2 * axis + 2], strict=True):
-            if needed:
-                yield face(axis, sign, P=P, L=L, box=box, q=sign * whole.P[axis], l=sign * whole.L[:, axis])
+        units = form.units.copy()
+        units[: R - 1], units[R - 1] = scale * form.P[rest], form.q
+        units[2 * R] = sign * scale * form.P[axis]
+        L = np.column_stack([scale * form.L[:, rest], form.l])
+        push = sign * scale * form.L[:, axis]
+        yield Face(Form(form.kind, units, form.planes, L, push, box, form.basis), axis, sign)

@@ -7,12 +7,12 @@ of H(d) = -e, whose signs add up to the index of x*.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
-from neurito.analysis.canonical import UNIT_ROUND, Face, Form, faces, merged
+from neurito.analysis.canonical import RAMPS, UNIT_ROUND, Face, Form, faces, merged, stacked
 from neurito.analysis.search import Budget, Limits, explore
 
 ON_RAY = 1e-10  # |sigma| below which a solution is a ray
@@ -60,7 +60,7 @@ def touched(
     form: Form, x: Float[np.ndarray, "... latent"], error: Float[np.ndarray, "..."]
 ) -> tuple[Bool[np.ndarray, "... unit"], Bool[np.ndarray, "... unit"]]:
     """Which lower and upper kinks pass through x, as far as `error` and rounding let one tell."""
-    if form.kind != 0:
+    if form.kind != RAMPS:
         none = np.zeros((*x.shape[:-1], form.q.size), bool)
         return none, none
     size = np.abs(x) @ form.steep + np.abs(form.q) + form.width
@@ -86,22 +86,18 @@ def neighbourhood(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray
     sides = np.where(upper, -1.0, 1.0)[lower | upper]
     P, v = form.P[:, lower | upper], form.v[:, lower | upper] * sides
     A = activity(form, x, lower, upper)
-    none = np.zeros(P.shape[1])
     size = np.abs(A).sum(1) + np.abs(v) @ np.abs(P).sum(0)
     generator = np.random.default_rng(0)
     sign = generator.choice([-1.0, 1.0], form.rank)
     e = np.where(size > 0.0, size, 1.0) * generator.uniform(0.5, 1.0, form.rank) * sign
-    planes = np.zeros((2, none.size), np.int64)
-    return merged(
-        replace(form, P=P, v=v, q=none, w=none + np.inf, planes=planes, L=A, l=e, box=None, spread=none)
-    )
+    return merged(RAMPS, stacked(P, v, 0.0, np.inf), A, e, form.basis)
 
 
 def star(form: Form, x: Float[np.ndarray, " latent"], lower: np.ndarray, upper: np.ndarray) -> Star:
     """Looks at the directions around a zero on the kinks given by `lower` and `upper`."""
     R, local = form.rank, neighbourhood(form, x, lower, upper)
     rays, undecided, solutions = [], False, []
-    for face in faces(local, 1.0, (-2.05, 2.05), lid=False):
+    for face in faces(local, 1.0, (-2.05, 2.05)):
         assert face.form.box is not None
         found = explore(face.form, face.form.box[None], Budget(STAR))
         undecided |= len(found.open) > 0
@@ -253,7 +249,7 @@ def candidate(
 
     Such a zero solves the affine map of any pattern there, and lies on all the planes.
     """
-    if form.kind != 0:
+    if form.kind != RAMPS:
         return None
     centre, half = hull.mean(0), 0.5 * np.ptp(hull, 0)
     current, reach = centre @ form.P + form.q, half @ np.abs(form.P) * (1.0 + 1e-9) + 1e-15

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from neurito.analysis.canonical import FLOOR, RAMPS, UNIT_ROUND, Face, Form, canonical, faces
+from neurito.analysis.canonical import EDGE, FLOOR, RAMPS, UNIT_ROUND, Face, Form, canonical, faces
 from neurito.analysis.degenerate import (
     Piece,
     Star,
@@ -29,7 +29,7 @@ STAR_CERTIFICATE, NO_CERTIFICATE = 3, 4
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One region of the search: the whole form, or a face of the cube that stands for all of space."""
+    """One region of the search: a box in the form's own coordinates, or a side of a cube around it (see `Face`)."""
 
     form: Form
     face: Face | None = None
@@ -69,18 +69,30 @@ class Zeros:
 UNKNOWN_INDEX = 99
 
 
-def parts_of(form: Form, decided: bool = False) -> tuple[list[Part], float]:
-    """Where to search: the form's box, or the faces of a cube for all of space; and the length y = 1 stands for.
+def parts_of(form: Form, every: bool = False) -> tuple[list[Part], float]:
+    """Where to search: the form's box; for all of space, a cube, and the sides of one that stand for what is outside.
 
     Args:
         form: what is to be solved.
-        decided: also the faces that plainly hold no zero of it (for the search of anything else).
+        every: also the sides that plainly hold no zero of it (for the search of anything else).
+
+    Returns:
+        The parts, and the length of z that y = 1 on the sides stands for.
     """
     if form.box is not None:
         return [Part(form)], 1.0
-    # about as far out as most planes: the lid is then small, and the sides still look like the form far away
+    from neurito.analysis.sides import undecided
+
+    # about as far out as most planes: the cube is then small, and its sides still look like the form far away
     scale = 2.0 * float(np.abs(form.q).sum()) / max(form.q.size, 1) or float(np.abs(form.l).max()) or 1.0
-    return [Part(face.form, face) for face in faces(form, scale, (-1e-9, 1.0 + 1e-9), True, decided)], scale
+    box, kept = np.empty((2, form.rank)), np.ones(2 * form.rank, bool)
+    box[0], box[1] = -scale * (1.0 + EDGE), scale * (1.0 + EDGE)
+    if not every:
+        undecided(form.units, form.L, form.l, scale, EDGE, kept)
+    parts = [Part(form.on(box))]
+    if kept.any():
+        parts.extend(Part(face.form, face) for face in faces(form, scale, (-EDGE, 1.0 + EDGE), kept))
+    return parts, scale
 
 
 def search_all(parts: Sequence[Part], before: Sequence[Findings] | None, limits: Limits) -> list[Findings]:
@@ -110,31 +122,52 @@ def _joined(old: Findings, new: Findings) -> Findings:
 
 
 @dataclass(eq=False)
-class _Candidates:
-    x: list[np.ndarray] = field(default_factory=list)
-    error: list[np.ndarray] = field(default_factory=list)
-    certificate: list[np.ndarray] = field(default_factory=list)
+class Points:
+    """Candidates for zeros of a form, in its coordinates: where, how far off, by which certificate, and dG/dx there."""
 
-    def add(self, x: np.ndarray, error: np.ndarray, certificate: np.ndarray) -> None:
-        self.x.append(x)
-        self.error.append(error)
-        self.certificate.append(certificate)
+    x: Float[np.ndarray, "point latent"]
+    error: Float[np.ndarray, " point"]
+    certificate: Int[np.ndarray, " point"]
+    slope: Float[np.ndarray, "point latent latent"]
+    kinked: Bool[np.ndarray, " point"]
+
+    def __getitem__(self, which: np.ndarray) -> "Points":
+        """Some of them."""
+        return Points(*(column[which] for column in vars(self).values()))
+
+    @staticmethod
+    def joined(batches: Sequence["Points"]) -> "Points":
+        """One after the other."""
+        if len(batches) == 1:
+            return batches[0]
+        return Points(
+            *(np.concatenate(columns) for columns in zip(*(vars(b).values() for b in batches), strict=True))
+        )
+
+
+def _looked(
+    form: Form, x: np.ndarray, error: np.ndarray, certificate: np.ndarray, proved: bool = False
+) -> Points:
+    """Points with their slopes, without those at which G is not zero (a pattern's solution may lie outside it)."""
+    zero, slope, kinked = form.look(x, error)
+    points = Points(x, error, certificate, slope, kinked)
+    return points if proved or zero.all() else points[zero]
 
 
 def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Findings]) -> Zeros:
     """Sorts what the search found into points, continua, directions at infinity and what is unresolved."""
-    R = form.rank
-    candidates, continua, infinity, unresolved, notes = _Candidates(), [], [], [], []
+    R, Q = form.rank, form.basis
+    batches: list[Points] = []
+    continua, infinity, unresolved = [], [], []
     doubtful = 0
     for part, findings in zip(parts, found, strict=True):
         zeros, tiny = findings.zeros, findings.tiny
         if not (len(zeros) or len(tiny) or len(findings.states)):
             continue
-        x, likely, certificate = zeros[:, :R], zeros[:, R + 1], zeros[:, R + 2].astype(int)
+        x, error = zeros[:, :R], zeros[:, R + 1]
         if form.kind != RAMPS:
-            x, likely = _newton(form, x, zeros[:, R])
-        keep = _is_zero(part.form, x, likely)
-        x, likely, certificate = x[keep], likely[keep], certificate[keep]
+            x, error = _newton(form, x, zeros[:, R])
+        here = [_looked(part.form, x, error, zeros[:, R + 2].astype(int))]
         floor = FLOOR * part.form.side
         hulls = list(clusters(tiny, floor)) if len(tiny) else []
         for piece in pieces(part.form, findings.states) if len(findings.states) else ():
@@ -147,38 +180,34 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
             if at is None:
                 unresolved.append(_hull_of(part, hull, scale))
             else:
-                x = np.vstack([x, at[0]])
-                likely = np.append(likely, at[1])
-                certificate = np.append(certificate, STAR_CERTIFICATE)
-        if part.face is None or part.face.axis < 0:
-            candidates.add(scale * x, scale * likely, certificate)
+                by_star = np.array([STAR_CERTIFICATE])
+                here.append(_looked(part.form, at[0][None], np.array([at[1]]), by_star, proved=True))
+        points = Points.joined(here)
+        if part.face is None:
+            batches.append(points)
             continue
-        s = part.face.lift(x)[1]
-        keep = s >= -ON_INFINITY
-        z, far = to_finite(part.face, x[keep], scale)
-        ratio = np.where(far, 1.0, scale / np.where(far, 1.0, s[keep])) * (
-            1.0 + np.abs(z).max(1, initial=0.0) / scale
-        )
-        candidates.add(z[~far], (likely[keep] * ratio)[~far], certificate[keep][~far])
-        for direction, at in zip(z[far], x[keep][far], strict=True):
-            lower, upper = touched(part.form, at, np.asarray(1e-14))
-            if (lower | upper).any() and star(part.form, at, lower, upper).isolated is None:
+        s = part.face.lift(points.x)[1]
+        points, s = points[s >= -ON_INFINITY], s[s >= -ON_INFINITY]
+        z, far = to_finite(part.face, points.x, scale)
+        error = points.error * np.where(far, 1.0, scale / np.where(far, 1.0, s))
+        error *= 1.0 + np.abs(z).max(1, initial=0.0) / scale
+        batches.append(_looked(form, z[~far], error[~far], points.certificate[~far], proved=True))
+        for direction, at_far in zip(z[far], points.x[far], strict=True):
+            lower, upper = touched(part.form, at_far, np.asarray(1e-14))
+            if (lower | upper).any() and star(part.form, at_far, lower, upper).isolated is None:
                 doubtful += 1
             infinity.append(direction / np.linalg.norm(direction))
-    x = np.concatenate([np.empty((0, R)), *candidates.x])
-    error = np.concatenate([np.empty(0), *candidates.error])
-    certificate = np.concatenate([np.empty(0, int), *candidates.certificate])
-    once = first_of(x, 16 * error + 4 * UNIT_ROUND * np.abs(x).max(1, initial=0.0))
-    x, error, certificate = x[once], error[once], certificate[once]
-    zeros_found = _classified(form, x, error, certificate)
-    Q = form.basis
+    if not batches:
+        batches.append(_looked(form, np.empty((0, R)), np.empty(0), np.empty(0, int)))
+    points = Points.joined(batches)
+    once = first_of(points.x, 16 * points.error + 4 * UNIT_ROUND * np.abs(points.x).max(1, initial=0.0))
+    zeros_found = _classified(form, points if len(once) == len(points.x) else points[once])
     zeros_found.continua = [
         end for end in zeros_found.continua if not any(_lies_on(end[0][0], p @ Q.T) for p, _, _ in continua)
     ]
-    if doubtful:
-        notes.append(f"{doubtful} directions at infinity could not be told from continua")
-    zeros_found.notes.extend(notes)
     zeros_found.continua.extend((p @ Q.T, d @ Q.T, r @ Q.T) for p, d, r in continua)
+    if doubtful:
+        zeros_found.notes.append(f"{doubtful} directions at infinity could not be told from continua")
     if infinity:
         zeros_found.infinity = distinct_directions(np.array(infinity) @ Q.T)
     if unresolved:
@@ -193,42 +222,44 @@ def assemble(form: Form, parts: Sequence[Part], scale: float, found: Sequence[Fi
 ON_INFINITY = 1e-10
 
 
-def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.ndarray) -> Zeros:
+def _classified(form: Form, points: Points) -> Zeros:
     """Neighbourhoods of the points: slopes, index; drops points that are part of a continuum."""
     R, Q = form.rank, form.basis
-    _, _, slope, kinked = form.look(x, error)
-    index = np.sign(np.linalg.det(-slope)).astype(int)
+    x, certificate = points.x, points.certificate
+    index = np.sign(np.linalg.det(-points.slope)).astype(int)
+    order = np.arange(len(x))
     adjacent: dict[int, np.ndarray] = {}
     truncated = np.zeros(len(x), bool)
-    keep = np.ones(len(x), bool)
     unresolved, ends = [], []
-    certificate = certificate.copy()
-    for k in np.flatnonzero(kinked).tolist():
-        lower, upper = touched(form, x[k], error[k])
-        seen: Star = star(form, x[k], lower, upper)
-        if seen.isolated is False:
-            keep[k] = False
-            ends.append((x[k], seen.rays))
-            continue
-        adjacent[k], whole = surrounding(form, x[k], lower, upper)
-        truncated[k] = not whole
-        certificate[k] = STAR_CERTIFICATE
-        index[k] = UNKNOWN_INDEX if seen.index is None else seen.index
-        if seen.isolated is None:
-            certificate[k] = NO_CERTIFICATE
-            unresolved.append(np.stack([x[k], x[k]]))
-    order = np.flatnonzero(keep)
+    if points.kinked.any():
+        keep = np.ones(len(x), bool)
+        for k in np.flatnonzero(points.kinked).tolist():
+            lower, upper = touched(form, x[k], points.error[k])
+            seen: Star = star(form, x[k], lower, upper)
+            if seen.isolated is False:
+                keep[k] = False
+                ends.append((x[k][None] @ Q.T, np.empty((0, R)), seen.rays @ Q.T))
+                continue
+            adjacent[k], whole = surrounding(form, x[k], lower, upper)
+            truncated[k] = not whole
+            certificate[k] = STAR_CERTIFICATE
+            index[k] = UNKNOWN_INDEX if seen.index is None else seen.index
+            if seen.isolated is None:
+                certificate[k] = NO_CERTIFICATE
+                unresolved.append(np.stack([x[k], x[k]]))
+        order = order[keep]
     z = x[order] @ Q.T
-    order, z = (order[by], z[by]) if len(by := np.lexsort(np.round(z, 9).T[::-1])) else (order, z)
+    by = np.lexsort(np.round(z, 9).T[::-1])
+    order = order[by]
     return Zeros(
-        z,
-        Q @ slope[order] @ Q.T,
+        z[by],
+        Q @ points.slope[order] @ Q.T,
         {new: Q @ adjacent[old] @ Q.T for new, old in enumerate(order.tolist()) if old in adjacent},
-        kinked[order],
+        points.kinked[order],
         index[order],
         certificate[order],
         truncated[order],
-        [(p[None] @ Q.T, np.empty((0, R)), r @ Q.T) for p, r in ends],
+        ends,
         np.empty((0, R)),
         np.array(unresolved).reshape(-1, 2, R) @ Q.T,
     )
@@ -237,13 +268,6 @@ def _classified(form: Form, x: np.ndarray, error: np.ndarray, certificate: np.nd
 def distinct_directions(d: Float[np.ndarray, "direction latent"]) -> Float[np.ndarray, "direction latent"]:
     """Unit vectors, each once."""
     return d[first_of(d, np.full(len(d), 1e-9))]
-
-
-def _is_zero(form: Form, x: np.ndarray, likely: np.ndarray) -> Bool[np.ndarray, " point"]:
-    """Is G(x) = 0 as far as rounding lets one tell (a pattern's solution may lie just outside it)?"""
-    value, noise, _, _ = form.look(x, likely)
-    is_zero: np.ndarray = (np.abs(value) <= 4 * noise + (8 * form.total) * likely[:, None]).all(1)
-    return is_zero
 
 
 def _newton(form: Form, x: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

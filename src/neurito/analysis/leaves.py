@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy import ndarray
 
-from neurito.analysis.bounds import ROUND, beyond, conditioned, direction, outside
-from neurito.analysis.compiled import compiled
+from neurito.analysis.bounds import ROUND, beyond, conditioned, direction, fill, fill_row, outside
+from neurito.analysis.compiled import compiled, inlined
 from neurito.analysis.sums import inverse
 
 AFFINE, PATTERN, KRAWCZYK = 0, 1, 2  # the certificate of a point
+BOXES, SOLVES, ZEROS, STATES, TINY = 0, 1, 2, 3, 4  # what a search counts
 PLANES = 3  # a box that at most so many planes cross is a leaf
 FEW = 16  # crossing units that a leaf may have
 
 
-@compiled
+@inlined
 def crossed(
     planes: ndarray,
     ids: ndarray,
@@ -27,7 +27,7 @@ def crossed(
     which: ndarray,
     found: ndarray,
 ) -> tuple[int, int]:
-    """The units with a kink inside and the planes they belong to; too many planes: -1."""
+    """Lists the units with a kink inside the box and the planes these belong to; how many: -1 if too many."""
     units, count = 0, 0
     for k in range(n):
         low, high = x[k] - rho[k], x[k] + rho[k]
@@ -41,8 +41,7 @@ def crossed(
         for side in range(2):
             if not (first if side == 0 else second):
                 continue
-            plane = planes[side, ids[k]]
-            known = False
+            plane, known = planes[side, ids[k]], False
             for i in range(count):
                 known |= found[i] == plane
             if not known:
@@ -53,7 +52,7 @@ def crossed(
     return units, count
 
 
-@compiled
+@inlined
 def side_of(low: float, high: float, kink: float, plane: int, found: ndarray, count: int, bits: int) -> bool:
     """Is the argument above its kink, in the pattern of sides that `bits` stands for?"""
     if low >= kink:
@@ -66,67 +65,45 @@ def side_of(low: float, high: float, kink: float, plane: int, found: ndarray, co
     return False
 
 
-@compiled
+@inlined
 def leaf(
     units: ndarray,
     ids: ndarray,
     planes: ndarray,
-    n: int,
     A0: ndarray,
-    b0: ndarray,
+    g0: ndarray,
     c: ndarray,
     r: ndarray,
     x: ndarray,
     rho: ndarray,
     which: ndarray,
-    n_which: int,
+    n: int,
     found: ndarray,
     count: int,
     guard: ndarray,
-    out: ndarray,
-    n_out: int,
-    small: tuple[Any, ...],
-    states: ndarray,
-    n_states: int,
-    everything: ndarray,
     total: float,
+    small: tuple[Any, ...],
+    activity: ndarray,
+    everything: ndarray,
+    out: ndarray,
+    states: ndarray,
     counters: ndarray,
-) -> tuple[int, int]:
-    """Solves each pattern of sides of the planes that cross the box.
+) -> None:
+    """Solves each pattern of sides of the planes that cross the box c +- r, for the way z from its centre.
 
-    Accepted zeros go to `out` (z, bound of the error, what the error is likely to be, certificate).  Patterns whose
-    matrix is singular and that cannot be excluded go to `states`: one activity (0 off, 1 linear, 2 saturated) per
-    unit of the network.
+    `which` lists the n units that cross; the others are part of A0 z + g0.  Accepted zeros go to `out` (c + z, bound
+    of the error, what the error is likely to be, certificate).  Patterns whose matrix is singular and that cannot be
+    excluded go to `states`: one activity (0 off, 1 linear, 2 saturated) per unit of the network.
     """
     R = c.size
-    A, C, W, S, At, g, y, z, D, t = small
-    P, v, q, w, pad = units[:R], units[R : 2 * R], units[2 * R], units[2 * R + 1], units[2 * R + 2]
-    # what does not depend on the pattern
-    for j in range(R):
-        g[j] = b0[j]
-        for m in range(R):
-            At[j, m] = A0[j, m]
-    pointer = 0
-    for k in range(n):
-        if pointer < n_which and which[pointer] == k:
-            pointer += 1
-            continue
-        if x[k] - rho[k] >= w[k]:
-            for j in range(R):
-                g[j] += v[j, k] * w[k]
-        elif x[k] - rho[k] >= 0.0:
-            for j in range(R):
-                g[j] += v[j, k] * q[k]
-                for m in range(R):
-                    At[j, m] += v[j, k] * P[m, k]
-    activity = np.zeros(max(n_which, 1), np.int8)
+    A, C, W, g, z, t, D = small
+    P, v, w, pad = units[:R], units[R : 2 * R], units[2 * R + 1], units[2 * R + 2]
+    usual = 8.0 / (everything.shape[1] + 32.0)
     for bits in range(1 << count):
         valid = True
-        for j in range(R):
-            y[j] = g[j]
-            for m in range(R):
-                A[j, m] = At[j, m]
-        for i in range(n_which):
+        fill(A, A0)
+        fill_row(g, g0)
+        for i in range(n):
             k = which[i]
             low, high = x[k] - rho[k], x[k] + rho[k]
             above = side_of(low, high, 0.0, planes[0, ids[k]], found, count, bits)
@@ -135,47 +112,44 @@ def leaf(
                 valid = False
                 break
             activity[i] = 2 if past else (1 if above else 0)
-            if past:
+            if above:
                 for j in range(R):
-                    y[j] += v[j, k] * w[k]
-            elif above:
-                for j in range(R):
-                    y[j] += v[j, k] * q[k]
-                    for m in range(R):
-                        A[j, m] += v[j, k] * P[m, k]
+                    g[j] += v[j, k] * (w[k] if past else x[k])
+                    if not past:
+                        for m in range(R):
+                            A[j, m] += v[j, k] * P[m, k]
         if not valid:
             continue
-        counters[1] += 1
+        counters[SOLVES] += 1
         if not (inverse(A, C, W) and conditioned(C, total)):
             for j in range(R):
-                z[j] = y[j]
                 D[j] = 0.0
                 for m in range(R):
-                    z[j] += A[j, m] * c[m]
-            if outside(A, z, r, D, guard):
+                    W[j, m] = 0.0
+            if outside(A, g, r, D, guard):
                 continue
-            direction(A, z, r, v, D, 0, t, S, D)
-            if beyond(A, z, r, t, 0.0, guard):
+            direction(A, g, r, t, W)
+            if beyond(A, g, r, t, 0.0, guard):
                 continue
-            if n_states < states.shape[0]:
-                classify(everything, c, states[n_states])
-                for i in range(n_which):
-                    states[n_states, ids[which[i]]] = activity[i]
-            n_states += 1
+            if counters[STATES] < states.shape[0]:
+                state = states[counters[STATES]]
+                classify(everything, c, state)
+                for i in range(n):
+                    state[ids[which[i]]] = activity[i]
+            counters[STATES] += 1
             continue
         for j in range(R):
             z[j] = 0.0
             for m in range(R):
-                z[j] -= C[j, m] * y[m]
+                z[j] -= C[j, m] * g[m]
         for j in range(R):  # residual, and its size before cancellation
-            t[j] = y[j]
-            D[j] = guard[j] + ROUND * abs(y[j])
+            t[j] = g[j]
+            D[j] = guard[j] + ROUND * abs(g[j])
             for m in range(R):
                 t[j] += A[j, m] * z[m]
                 D[j] += ROUND * abs(A[j, m] * z[m])
         fits = True
         worst, likely = 0.0, 0.0
-        usual = 8.0 / (everything.shape[1] + 32.0)
         for j in range(R):
             move, error, typical = 0.0, 0.0, 0.0
             for m in range(R):
@@ -185,24 +159,23 @@ def leaf(
             z[j] -= move
             W[0, j] = error
             worst, likely = max(worst, error), max(likely, typical)
-            fits &= abs(z[j] - c[j]) <= r[j] + error + ROUND * abs(c[j])
-        for i in range(n_which):
+            fits &= abs(z[j]) <= r[j] + error + ROUND * abs(c[j])
+        for i in range(n):
             if not fits:
                 break
             k = which[i]
-            current, tolerance = q[k], pad[k]
+            current, tolerance = x[k], pad[k]
             for j in range(R):
                 current += P[j, k] * z[j]
                 tolerance += abs(P[j, k]) * W[0, j]
             fits &= activity[i] == 0 or current >= (w[k] if activity[i] == 2 else 0.0) - tolerance
             fits &= activity[i] == 2 or current <= (w[k] if activity[i] == 1 else 0.0) + tolerance
         if fits:
+            row = out[counters[ZEROS]]
             for j in range(R):
-                out[n_out, j] = z[j]
-            out[n_out, R], out[n_out, R + 1] = worst, likely
-            out[n_out, R + 2] = AFFINE if count == 0 else PATTERN
-            n_out += 1
-    return n_out, n_states
+                row[j] = c[j] + z[j]
+            row[R], row[R + 1], row[R + 2] = worst, likely, AFFINE if count == 0 else PATTERN
+            counters[ZEROS] += 1
 
 
 @compiled

@@ -10,10 +10,10 @@ import math
 
 from numpy import ndarray
 
-from neurito.analysis.compiled import compiled
+from neurito.analysis.compiled import compiled, inlined
 
 
-@compiled
+@inlined
 def ranges(
     P: ndarray, q: ndarray, pad: ndarray, c: ndarray, r: ndarray, n: int, x: ndarray, rho: ndarray
 ) -> None:
@@ -86,7 +86,7 @@ def slopes(x: ndarray, rho: ndarray, n: int, s: ndarray, mid: ndarray, d: ndarra
         d[k] = (0.5 * (steep - flat) + 4e-16) * rho[k]
 
 
-@compiled
+@inlined
 def gather(
     P: ndarray,
     v: ndarray,
@@ -128,7 +128,7 @@ def scatter(v: ndarray, d: ndarray, n: int, S: ndarray, t: ndarray) -> None:
             S[j, m] += value
 
 
-@compiled
+@inlined
 def along(v: ndarray, y: ndarray, d: ndarray, n: int, t: ndarray) -> float:
     """t = v'y; returns |t| d."""
     for k in range(n):
@@ -142,14 +142,14 @@ def along(v: ndarray, y: ndarray, d: ndarray, n: int, t: ndarray) -> float:
     return total
 
 
-@compiled
+@inlined
 def weigh(t: ndarray, d: ndarray, n: int, scale: float, weight: ndarray) -> None:
     """weight = max(weight, |t| d scale)."""
     for k in range(n):
         weight[k] = max(weight[k], abs(t[k]) * d[k] * scale)
 
 
-@compiled
+@inlined
 def pull(P: ndarray, weight: ndarray, rho: ndarray, n: int, j: int) -> float:
     """How much of the deviations halving side j would remove: weight |P_j| / rho."""
     total = 0.0
@@ -238,7 +238,7 @@ def dot(a: ndarray, b: ndarray, n: int) -> float:
     return total
 
 
-@compiled
+@inlined
 def inverse(A: ndarray, C: ndarray, W: ndarray) -> bool:
     """C = A^-1 by Gauss-Jordan with row pivoting, W as scratch; False where A is singular."""
     R = A.shape[0]

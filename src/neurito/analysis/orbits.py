@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from neurito.analysis.bounds import ROUND, beyond, conditioned, contract, direction, fill, fill_row, outside
-from neurito.analysis.boxes import CUT, RAMPS
+from neurito.analysis.boxes import CUT
+from neurito.analysis.canonical import RAMPS, SIGMOIDS
 from neurito.analysis.compiled import cached, compiled, sources
-from neurito.analysis.leaves import AFFINE, KRAWCZYK, PATTERN
+from neurito.analysis.leaves import AFFINE, BOXES, KRAWCZYK, PATTERN, SOLVES, TINY, ZEROS
 from neurito.analysis.sums import along, carry, inverse, ramps, sigmoids, slopes, spans
 
 KINKS = 3  # a box with at most so many kinks, over all steps, is a leaf
-TINY = 2.0**-46
+SLIGHT = 2.0**-46
 
 
 @compiled
@@ -58,7 +60,7 @@ def compose(
     J, guard = np.empty((R, S)), np.empty(R)
     for step in range(steps):
         now, mats, dev = centre[step], matrix[step], spread[step]
-        far = spans(P, size, now, mats, dev, r, TINY, n, x[step], rho[step])
+        far = spans(P, size, now, mats, dev, r, SLIGHT, n, x[step], rho[step])
         if kind == RAMPS:
             ramps(x[step], rho[step], w, n, s, mid, d)
             for k in range(n):
@@ -182,11 +184,10 @@ def leaf(
     count: int,
     work: tuple[Any, ...],
     out: ndarray,
-    n_out: int,
     total: float,
     counters: ndarray,
-) -> tuple[int, bool]:
-    """Solves each pattern of sides of the kinks crossed; returns the number of zeros, and whether one is singular."""
+) -> bool:
+    """Solves each pattern of sides of the kinks crossed; returns whether one is singular and may hold zeros."""
     P, v, w, _, linear, guards, embed, offset = problem
     A, C, W, M, M2, b, b2, g, z = work
     R, S, n = r.size, P.shape[0], P.shape[1]
@@ -235,7 +236,7 @@ def leaf(
                     M[j, m] = M2[j, m]
         if not valid:
             continue
-        counters[1] += 1
+        counters[SOLVES] += 1
         far = 0.0
         for j in range(R):
             g[j] = b[j] - offset[j]
@@ -259,24 +260,20 @@ def leaf(
             likely = max(likely, error)
             fits &= abs(z[j] - c[j]) <= r[j] + 4.0 * error + ROUND * abs(c[j])
         if fits:  # whether the pattern is the zero's own is seen when its residual is checked
-            for j in range(R):
-                out[n_out, j] = z[j]
-            out[n_out, R], out[n_out, R + 1], out[n_out, R + 2] = (
-                likely,
-                likely,
-                AFFINE if count == 0 else PATTERN,
-            )
-            n_out += 1
-    return n_out, doubtful
+            row = out[counters[ZEROS]]
+            fill_row(row, z)
+            row[R], row[R + 1], row[R + 2] = likely, likely, AFFINE if count == 0 else PATTERN
+            counters[ZEROS] += 1
+    return doubtful
 
 
-def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
+def _entry(digest: str, kind: int) -> Callable[..., tuple[ndarray, ...]]:
     @cached
     def search(
-        kind: int, steps: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int
+        steps: int, problem: tuple[Any, ...], floor: float, boxes: ndarray, limit: int
     ) -> tuple[ndarray, ...]:
         """Works through boxes as `boxes.search` does, for F^steps."""
-        digest  # noqa: B018  part of numba's cache key
+        digest  # noqa: B018  see `boxes`
         P, v, _, size, linear, _, embed, _ = problem
         R, S, n = embed.shape[1], P.shape[0], P.shape[1]
         cap = boxes.shape[0] + 4096
@@ -296,9 +293,8 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
         for j in range(R):
             eye[j, j] = 1.0
         kinks = np.empty((KINKS, 3), np.int64)
-        out, n_out = np.empty((1024, R + 3)), 0
-        tiny, n_tiny = np.empty((1024, 2, R)), 0
-        counters = np.zeros(3, np.int64)
+        out, states_none, tiny = np.empty((1024, R + 3)), np.empty((1, 1), np.int8), np.empty((1024, 2, R))
+        counters = np.zeros(5, np.int64)
         total = 1.0
         for j in range(R):
             row = 0.0
@@ -312,9 +308,15 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
         for i in range(top):
             fill_row(lo[i], boxes[i, 0])
             fill_row(hi[i], boxes[i, 1])
-        while top > 0 and counters[0] < limit and top + 2 < cap and n_out + 16 < 1024 and n_tiny < 1024:
+        while (
+            top > 0
+            and counters[BOXES] < limit
+            and top + 2 < cap
+            and counters[ZEROS] + 16 < out.shape[0]
+            and counters[TINY] < tiny.shape[0]
+        ):
             top -= 1
-            counters[0] += 1
+            counters[BOXES] += 1
             done, small = False, False
             while True:
                 for j in range(R):
@@ -327,17 +329,18 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 done = outside(A, g, r, D, none)
                 if done:
                     break
-                direction(A, g, r, eye, D, R, y, Sq, rows[4])
+                for j in range(R):
+                    for m in range(R):
+                        Sq[j, m] = D[j] * D[j] if m == j else 0.0
+                direction(A, g, r, y, Sq)
                 done = beyond(A, g, r, y, along(eye, y, D, R, rows[4]), none)
                 if done:
                     break
                 if kind == RAMPS and crossed <= KINKS:
-                    n_out, doubtful = leaf(
-                        steps, problem, c, r, x, rho, kinks, crossed, work, out, n_out, total, counters
-                    )
-                    done, small = not doubtful, doubtful
+                    small = leaf(steps, problem, c, r, x, rho, kinks, crossed, work, out, total, counters)
+                    done = not small
                     break
-                counters[1] += 1
+                counters[SOLVES] += 1
                 if not (inverse(A, C, W) and conditioned(C, total)):
                     break
                 part = contract(
@@ -346,7 +349,7 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 done = part < 0.0
                 if done:
                     break
-                if kind != RAMPS:
+                if kind == SIGMOIDS:
                     near = True
                     for j in range(R):
                         wide[j] = 1.5 * r[j]
@@ -354,12 +357,12 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                     if near:
                         compose(kind, steps, problem, c, wide, states, x, rho, rows, pulls, kinks)
                         if unique(steps, problem, c, wide, states, x, rho, rows, C, radii):
-                            widest = 0.0
+                            row, widest = out[counters[ZEROS]], 0.0
                             for j in range(R):
-                                out[n_out, j] = c[j] - shift[j]
+                                row[j] = c[j] - shift[j]
                                 widest = max(widest, wide[j])
-                            out[n_out, R], out[n_out, R + 1], out[n_out, R + 2] = widest, 0.0, KRAWCZYK
-                            n_out += 1
+                            row[R], row[R + 1], row[R + 2] = widest, 0.0, KRAWCZYK
+                            counters[ZEROS] += 1
                             done = True
                             break
                 if part > 0.5:
@@ -372,9 +375,9 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
                 if length * pulls[j] > best and length > floor:
                     best, side = length * pulls[j], j
             if side < 0 or small:
-                fill_row(tiny[n_tiny, 0], lo[top])
-                fill_row(tiny[n_tiny, 1], hi[top])
-                n_tiny += 1
+                fill_row(tiny[counters[TINY], 0], lo[top])
+                fill_row(tiny[counters[TINY], 1], hi[top])
+                counters[TINY] += 1
                 continue
             cut = lo[top, side] + CUT * (hi[top, side] - lo[top, side])
             fill_row(lo[top + 1], lo[top])
@@ -385,9 +388,12 @@ def _entry(digest: str) -> Callable[..., tuple[ndarray, ...]]:
         for i in range(top):
             fill_row(left[i, 0], lo[i])
             fill_row(left[i, 1], hi[i])
-        return left, out[:n_out], np.empty((0, 1), np.int8), tiny[:n_tiny], counters
+        return left, out, states_none, tiny, counters
 
     return search
 
 
-branch = _entry(sources())
+@cache
+def branch(kind: int) -> Callable[..., tuple[ndarray, ...]]:
+    """The search for one kind of form, RAMPS or SIGMOIDS."""
+    return _entry(sources(), kind)

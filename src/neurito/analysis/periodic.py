@@ -76,12 +76,12 @@ def cycles_of(network: Network, period: int, limits: Limits = NO_LIMITS) -> Orbi
             f"period={period}: a cycle has two or more states; fixed_points finds those with one"
         )
     form = canonical(network)
-    parts, scale = parts_of(form, decided=True)
+    parts, scale = parts_of(form, every=True)
     budget = Budget(limits, len(parts))
     found = []
     for k, part in enumerate(parts):
         budget.part = k
-        found.append(_search(form, part, scale, period, budget))
+        found.append(_search(form, part, scale if part.face else 1.0, period, budget))
     return _orbits(network, form, parts, scale, found, period)
 
 
@@ -93,8 +93,10 @@ def _search(form: Form, part: Part, scale: float, period: int, budget: Budget) -
     assert box is not None
     floor = FLOOR * part.form.side
 
+    search = branch(form.kind)
+
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, period, problem, floor, np.array(chunk, order="C"), limit)
+        return search(period, problem, floor, np.ascontiguousarray(chunk), limit)
 
     return work_through(work, box[None], 0, budget)
 
@@ -113,7 +115,7 @@ def _problem(form: Form, part: Part, scale: float) -> tuple[np.ndarray, ...]:
         ]
     )
     embed, offset = np.zeros((R + 1, R)), np.zeros(R + 1)
-    if part.face is None or part.face.axis < 0:
+    if part.face is None:
         embed[:R] = np.eye(R)
         offset[R] = 1.0
     else:
@@ -193,7 +195,7 @@ def _only_a_fixed_point(form: Form, hull: np.ndarray, period: int) -> bool:
         return False
     lower, upper = touched(form, at[0], np.asarray(at[1]))
     local = neighbourhood(form, at[0], lower, upper)
-    for face in faces(local, 1.0, (-0.1, 0.1), lid=False):
+    for face in faces(local, 1.0, (-0.1, 0.1)):
         found = _search(local, Part(face.form, face), 1.0, period, Budget(STAR))
         sigma = face.lift(found.zeros[:, : form.rank])[1]
         if (

@@ -123,9 +123,10 @@ class Findings:
     def add(self, part: tuple[np.ndarray, ...]) -> None:
         """Takes in the findings of one slice, other than its open boxes."""
         _, zeros, states, tiny, counters = part
-        self._parts.append((zeros, states, tiny))
-        self.boxes += int(counters[0])
-        self.solves += int(counters[1])
+        boxes, solves, n_zeros, n_states, n_tiny = counters.tolist()
+        self._parts.append((zeros[:n_zeros], states[:n_states, : self.states.shape[1]], tiny[:n_tiny]))
+        self.boxes += boxes
+        self.solves += solves
 
     def gathered(self) -> "Findings":
         """All slices in one; equal patterns once."""
@@ -157,13 +158,15 @@ def explore(form: Form, boxes: Float[np.ndarray, "box 2 latent"], budget: Budget
     Returns:
         The findings; those of a stopped search hold the open boxes, with which another can go on.
     """
-    from neurito.analysis.boxes import branch
+    from neurito.analysis.boxes import PLANAR, SPATIAL, branch
 
     assert form.box is not None
-    problem, floor, some = form.problem(), FLOOR * form.side, crowd(form.rank)
+    some, far, floor = crowd(form.rank), float(np.abs(form.box).max()), FLOOR * form.side
+    search = branch(form.kind, SPATIAL if form.rank > 2 or some < form.q.size else PLANAR)
 
     def work(chunk: np.ndarray, limit: int) -> tuple[np.ndarray, ...]:
-        return branch(form.kind, problem, floor, np.array(chunk, order="C"), limit, some)
+        chunk = np.ascontiguousarray(chunk)
+        return search(form.units, form.planes, form.L, form.l, far, floor, chunk, limit, some)
 
     return work_through(work, boxes, form.q.size, budget)
 
