@@ -301,7 +301,7 @@ def neurito(case: Case) -> Timer:
     from neurito.fitting import fit
     from neurito.models import NeuralSDE
 
-    stretch = 10
+    stretch = 5
     trials = Trials.from_array(case.data(), bin_width=case.h, kind="continuous")
     unit: Any = case.activation
     model = NeuralSDE(

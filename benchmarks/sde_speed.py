@@ -23,7 +23,7 @@ from page import fill
 from quiet import QUIET
 from sde_sides import CASES
 
-STEPS = {"torchsde": 1, "torchsde, 1 thread": 1, "diffrax": 2, "bare": 10, "neurito": 10}
+STEPS = {"torchsde": 1, "torchsde, 1 thread": 1, "diffrax": 2, "bare": 5, "neurito": 5}
 
 
 def table(found: dict[str, dict[str, Any]]) -> str:

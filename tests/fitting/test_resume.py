@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from neurito.errors import NeuritoError
 from neurito.fitting import Run, checkpoint
 from neurito.fitting.checkpoint import refuse_another
 from neurito.fitting.progress import Progress
+from neurito.models import NeuralSDE
 
 
 class Killed(BaseException):
@@ -117,11 +119,11 @@ def damaged(folder: Path, to: Path, name: str, change: Callable[[bytes], bytes])
 
 
 def test_an_option_that_did_not_exist_yet_has_its_default() -> None:
-    now = {"model": "neural-sde", "options": {"latents": 8, "control_layers": 1}}
-    before = {"model": "neural-sde", "options": {"latents": 8}}
-    refuse_another(Path("run"), before, now)
+    now, other = ({"model": "neural-sde", "options": asdict(NeuralSDE(control_layers=n))} for n in (1, 2))
+    before = {**now, "options": {k: v for k, v in now["options"].items() if k != "control_layers"}}
+    refuse_another(Path("run"), json.loads(json.dumps(before)), now)
     with pytest.raises(NeuritoError, match="control_layers=1, now 2"):
-        refuse_another(Path("run"), before, {**now, "options": {"latents": 8, "control_layers": 2}})
+        refuse_another(Path("run"), json.loads(json.dumps(before)), other)
 
 
 @pytest.mark.parametrize("change", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{}"])
