@@ -8,7 +8,7 @@ from tests.baselines.recording import HELD_OUT, counts, recording
 
 from neurito import NeuritoError, Trials
 from neurito.baselines import BASELINES, GPFA, FactorAnalysis, MeanRate, Smoothing
-from neurito.baselines.base import log_linear
+from neurito.baselines.regression import log_linear, regressed
 from neurito.evaluation import bits_per_spike_train_null, co_bps, fp_bps
 
 SMALL = [
@@ -191,8 +191,10 @@ def test_published_scores_of_lorenz(recordings):
         assert rates_r2(truth[..., 45:] * 0.01, expected[..., 45:]).mean > r2
 
 
-def test_a_regression_far_from_its_data_asks_for_no_infinite_count():
-    arrays = {"weights": np.array([[100.0]]), "offset": np.zeros(1)}
-    expected = log_linear(np.array([[[-50.0], [0.01], [50.0]]]), arrays)
-    assert np.isfinite(expected).all()
-    np.testing.assert_allclose(expected[0, :2, 0], [0, np.exp(1.0)], atol=1e-12)
+def test_a_regression_far_from_its_data_expects_no_more_than_within() -> None:
+    x = np.linspace(-1, 1, 200)[:, None]
+    y = np.random.default_rng(0).poisson(np.exp(2 * x))
+    arrays = regressed(x, y, np.ones(y.shape, bool), 1e-6)
+    within, beyond = log_linear(x, arrays), log_linear(np.array([[-50.0], [1.0], [3.0], [500.0]]), arrays)
+    np.testing.assert_allclose(np.log(within[-1] / within[0]), arrays["weights"][0] * 2, rtol=1e-9)
+    np.testing.assert_allclose(beyond[:, 0], [0, *[within.max()] * 3], atol=1e-12)

@@ -18,7 +18,6 @@ from neurito.evaluation.bits import poisson_nll
 if TYPE_CHECKING:
     from neurito.baselines.fitted import FittedBaseline
 
-_LARGEST = 30.0  # log of expected counts: far from its data a regression can ask for more than floats hold
 
 Arrays: TypeAlias = dict[str, np.ndarray]
 
@@ -155,12 +154,3 @@ def _chosen(
 def _unread(trials: Trials) -> np.ndarray:
     unread: np.ndarray = trials.main.score & ~trials.main.read & trials.exists[..., None]
     return unread
-
-
-def log_linear(
-    features: Float[np.ndarray, "trial time feature"], arrays: Mapping[str, np.ndarray]
-) -> Float[np.ndarray, "trial time channel"]:
-    """Expected counts of a Poisson regression."""
-    exponent = features @ arrays["weights"] + arrays["offset"]
-    expected: np.ndarray = np.exp(np.minimum(exponent, _LARGEST))
-    return expected

@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from neurito.baselines.base import Arrays, Baseline, Prediction, log_linear
+from neurito.baselines.base import Arrays, Baseline, Prediction
 from neurito.baselines.reading import Reading, targets
-from neurito.baselines.regression import poisson_regression
+from neurito.baselines.regression import log_linear, regressed
 from neurito.baselines.smoothing import SMALL, smoothed, widths
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
@@ -55,10 +55,8 @@ class FactorAnalysis(Baseline):
             "held_in": held_in, "mean": reading.mean, "loading": loading, "recognition": recognition, "centre": centre,
         }  # fmt: skip
         counts, known = targets(train)
-        weights, offset = poisson_regression(
-            self._factors(arrays, reading)[bins], counts[bins], known[bins], self.ridge
-        )
-        return {**arrays, "weights": weights, "offset": offset}, []
+        found = regressed(self._factors(arrays, reading)[bins], counts[bins], known[bins], self.ridge)
+        return {**arrays, **found}, []
 
     def predict(self, arrays: Mapping[str, np.ndarray], reading: Reading) -> Prediction:
         """The factors' posterior means, and the regression's expected counts."""

@@ -24,10 +24,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from neurito.baselines.base import Arrays, Baseline, Prediction, log_linear
+from neurito.baselines.base import Arrays, Baseline, Prediction
 from neurito.baselines.factor_analysis import factors
 from neurito.baselines.reading import Reading, targets
-from neurito.baselines.regression import poisson_regression
+from neurito.baselines.regression import log_linear, regressed
 from neurito.baselines.smoothing import SMALL, smoothed
 from neurito.data.trials import Trials
 from neurito.errors import NeuritoError
@@ -206,8 +206,8 @@ class GPFA(Baseline):
                     break
                 process = process.maximised(x, read, found)
         counts, known = targets(train)
-        weights, offset = poisson_regression(found.mean[bins], counts[bins], known[bins], self.ridge)
-        return {"held_in": held_in, **vars(process), "weights": weights, "offset": offset}, course
+        regression = regressed(found.mean[bins], counts[bins], known[bins], self.ridge)
+        return {"held_in": held_in, **vars(process), **regression}, course
 
     def predict(self, arrays: Mapping[str, np.ndarray], reading: Reading) -> Prediction:
         """Posterior means and standard deviations, and the regression's expected counts."""

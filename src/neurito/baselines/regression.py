@@ -6,6 +6,8 @@ axes of the features, of variances \(e_f\), the curvature at the start is \(\bar
 root all directions of all channels are alike, and a few steps suffice.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -39,6 +41,25 @@ def poisson_regression(
     weights, offsets = (np.concatenate(part, -1) for part in zip(*fits, strict=True))
     weights = axes @ weights / sd[:, None]
     return weights, offsets - mean @ weights
+
+
+def log_linear(
+    features: Float[np.ndarray, "... feature"], arrays: Mapping[str, np.ndarray]
+) -> Float[np.ndarray, "... channel"]:
+    """Expected counts of a regression, at most what it expects in its own data: beyond them nothing is known."""
+    expected: np.ndarray = np.exp(np.minimum(features @ arrays["weights"] + arrays["offset"], arrays["most"]))
+    return expected
+
+
+def regressed(
+    features: Float[np.ndarray, "row feature"],
+    counts: Float[np.ndarray, "row channel"],
+    known: Bool[np.ndarray, "row channel"],
+    ridge: float,
+) -> dict[str, np.ndarray]:
+    """What `log_linear` needs: weights, offset, and the logarithm of the largest expected count."""
+    weights, offset = poisson_regression(features, counts, known, ridge)
+    return {"weights": weights, "offset": offset, "most": (features @ weights + offset).max(0)}
 
 
 def _fit(

@@ -18,9 +18,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
-from neurito.baselines.base import Arrays, Baseline, Prediction, log_linear
+from neurito.baselines.base import Arrays, Baseline, Prediction
 from neurito.baselines.reading import Reading, targets
-from neurito.baselines.regression import poisson_regression
+from neurito.baselines.regression import log_linear, regressed
 from neurito.data.trials import Trials
 
 GRID = (0.01, 0.02, 0.03, 0.05, 0.08, 0.13, 0.2)
@@ -76,11 +76,8 @@ class Smoothing(Baseline):
         held_in, bins = reading.held_in, reading.bins
         counts, known = targets(train)
         features = np.log(smoothed(reading, self.sd, reading.mean) + SMALL)[bins][:, held_in]
-        weights, offset = poisson_regression(
-            features, counts[bins][:, ~held_in], known[bins][:, ~held_in], self.ridge
-        )
-        arrays = {"held_in": held_in, "mean": reading.mean, "weights": weights, "offset": offset}
-        return arrays, []
+        found = regressed(features, counts[bins][:, ~held_in], known[bins][:, ~held_in], self.ridge)
+        return {"held_in": held_in, "mean": reading.mean, **found}, []
 
     def predict(self, arrays: Mapping[str, np.ndarray], reading: Reading) -> Prediction:
         """Smoothed counts where neurons are read, the regression's where they are not."""
