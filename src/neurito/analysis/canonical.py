@@ -295,9 +295,8 @@ def faces(
         units = form.units.copy()
         units[: R - 1], units[R - 1] = scale * form.P[rest], form.q
         units[2 * R] = sign * scale * form.P[axis]
-        L = np.empty(
-            (R, R)
-        )  # not `column_stack`: another memory layout would have the kernels compiled again
+        # not `column_stack`: another memory layout would have the kernels compiled again
+        L = np.empty((R, R))
         L[:, :-1], L[:, -1] = scale * form.L[:, rest], form.l
         push = sign * scale * form.L[:, axis]
         yield Face(Form(form.kind, units, form.planes, L, push, box, form.basis), axis, sign)
