@@ -62,9 +62,8 @@ def _keep_memory() -> None:
             set_(_ARENA_MAX, 1)
 
 
-@cache
 def trim() -> None:
-    """Gives back, once, what a first compilation has freed: hundreds of megabytes."""
+    """Gives back to the system what was freed: hundreds of megabytes after a compilation, or at a fit's end."""
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 

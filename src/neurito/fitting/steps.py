@@ -186,3 +186,8 @@ def train(
     all_: Any = PartitionSpec()
     cut = Rows(all_, all_, all_, own, own, own)
     return runtime.over_trials(whole, mesh, (all_, all_, all_, cut, all_), all_)(state, rest, data, rows, key)
+
+
+def programs() -> int:
+    """How many programs `train` has been compiled into."""
+    return int(train._cache_size())  # type: ignore[attr-defined]

@@ -192,6 +192,7 @@ class _Job:
         if here.notes["step"]:
             show.say(f"resuming at step {here.notes['step']} of {self.total}")
         before, failures, clock = here, 0, time.monotonic() - here.notes["seconds"]
+        programs = steps.programs()
         try:
             while here.notes["step"] < self.total and not self._patient_enough(here.notes):
                 log = self._stretch(here.notes)
@@ -217,8 +218,9 @@ class _Job:
                     self.state = self.put(here.state)
                     continue
                 failures = 0
-                if here is before:
-                    runtime.trim()  # the program is compiled
+                if steps.programs() > programs:
+                    programs = steps.programs()
+                    runtime.trim()  # what the compiler leaves
                 # One assignment: an interruption finds everything before a stretch, or everything after it.
                 before, here = here, self._after(here, log, time.monotonic() - clock)
                 if here.notes["history"] != before.notes["history"]:
@@ -234,6 +236,7 @@ class _Job:
                 raise
         finally:
             show.close()
+            runtime.trim()
         run = Run(self.fitted(here.best), self.training, here.notes["history"], folder)
         if folder is not None:
             run.save(folder, data=self.identity["data"], **provenance)

@@ -79,7 +79,7 @@ class Transformer(Readout):
     """
 
     whole = True
-    together = 4096
+    together = 2048
 
     project: Linear | None
     qkv: Linear

@@ -21,6 +21,8 @@ Eta = Callable[
     [PyTree, Float[Array, "trial ... particle latent"]], Float[Array, "trial ... particle channel"]
 ]
 
+_LEAST = 16  # trials in one go: the products of recurrent networks are slow with fewer
+
 
 class LinearMap(NamedTuple):
     """eta = W'z + offset, with W per session."""
@@ -51,7 +53,7 @@ class Readout(eqx.Module):
 
 def pieces(trials: int, rows: int, together: int) -> int:
     """How many trials of so many rows to take in one go: a divisor of their number."""
-    most = max(together // rows, 1) if together else trials
+    most = max(together // rows, _LEAST) if together else trials
     return next(n for n in range(min(trials, most), 0, -1) if trials % n == 0)
 
 
