@@ -15,8 +15,6 @@ from jaxtyping import Array
 
 from neurito.errors import NeuritoError, NeuritoWarning
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # malloc.h
-
 
 @cache
 def start() -> None:
@@ -25,7 +23,6 @@ def start() -> None:
     XLA runs one program per device, so batches sharded over such devices use all cores. Where JAX has already
     started, what exists is used. JAX's own settings (JAX_NUM_CPU_DEVICES, JAX_COMPILATION_CACHE_DIR) come first.
     """
-    _keep_memory()
     settings: Any = jax.config  # its attributes are made at run time
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores > 1 and settings.jax_num_cpu_devices < 1:
@@ -46,20 +43,6 @@ def start() -> None:
             return  # a read-only home only costs compile time
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-
-
-def _keep_memory() -> None:
-    """Freed memory is used again, not given back to the system, which would fill it with zeros at every step.
-
-    XLA allocates a step's memory anew, and the GNU allocator maps what is large: a tenth to a fifth of the time of a
-    large step. One arena holds what the threads of all devices free. MALLOC_ variables of the environment come first.
-    """
-    if not any(name.startswith("MALLOC_") for name in os.environ):
-        with suppress(AttributeError, OSError, TypeError):  # another allocator
-            set_ = ctypes.CDLL(None).mallopt
-            set_(_MMAP_THRESHOLD, 1 << 30)
-            set_(_TRIM_THRESHOLD, 1 << 30)
-            set_(_ARENA_MAX, 1)
 
 
 def trim() -> None:
