@@ -198,3 +198,10 @@ def test_a_regression_far_from_its_data_expects_no_more_than_within() -> None:
     within, beyond = log_linear(x, arrays), log_linear(np.array([[-50.0], [1.0], [3.0], [500.0]]), arrays)
     np.testing.assert_allclose(np.log(within[-1] / within[0]), arrays["weights"][0] * 2, rtol=1e-9)
     np.testing.assert_allclose(beyond[:, 0], [0, *[within.max()] * 3], atol=1e-12)
+
+
+def test_a_regression_saved_without_its_largest_count_still_predicts_finite_ones() -> None:
+    arrays = {"weights": np.array([[100.0]]), "offset": np.zeros(1)}
+    expected = log_linear(np.array([[-50.0], [0.01], [50.0]]), arrays)
+    assert np.isfinite(expected).all()
+    np.testing.assert_allclose(expected[:2, 0], [0, np.exp(1.0)], atol=1e-12)

@@ -18,7 +18,6 @@ from neurito.evaluation.bits import poisson_nll
 if TYPE_CHECKING:
     from neurito.baselines.fitted import FittedBaseline
 
-
 Arrays: TypeAlias = dict[str, np.ndarray]
 
 HIDDEN = 0.25  # of the channels, where nothing is held out that could choose

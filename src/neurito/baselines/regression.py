@@ -47,7 +47,8 @@ def log_linear(
     features: Float[np.ndarray, "... feature"], arrays: Mapping[str, np.ndarray]
 ) -> Float[np.ndarray, "... channel"]:
     """Expected counts of a regression, at most what it expects in its own data: beyond them nothing is known."""
-    expected: np.ndarray = np.exp(np.minimum(features @ arrays["weights"] + arrays["offset"], arrays["most"]))
+    most = arrays.get("most", _MOST)  # fits saved before have none
+    expected: np.ndarray = np.exp(np.minimum(features @ arrays["weights"] + arrays["offset"], most))
     return expected
 
 

@@ -44,9 +44,8 @@ class Packing:
     def unpack(self, vector: Float[Array, " parameter"], rest: list[Array]) -> PyTree:
         """The model again."""
         sizes = [math.prod(s or ()) for s, free in zip(self.shapes, self.free, strict=True) if free]
-        parts = iter(
-            jax.lax.split(vector, sizes) if sizes else ()
-        )  # slices would add up whole vectors backwards
+        # The gradient of a split is one concatenation; that of slices adds up whole vectors.
+        parts = iter(jax.lax.split(vector, sizes) if sizes else ())
         others = iter(rest)
         leaves = [
             next(parts).reshape(shape) if free else next(others)
