@@ -210,6 +210,7 @@ for name in ("linear-sde, KL weight 0.1", "neural-sde"):
 UNDIVIDED = ", all trials"
 for name in (
     "langevin-flow",
+    "lfads",
     "langevin-flow, guide blind to the state, KL weight 0.1",
     *(name for name in MODELS if "4 oscillators" in name),
     "neural-sde",
@@ -224,11 +225,8 @@ TRAINING: dict[str, dict[str, Any]] = {
     "linear-track": {"batch_size": 16, "epochs": 400},
 }
 
-# All are trained alike: 500 epochs are recommended for the released form, particles for the low-rank RNN.
-ALIKE: dict[str, dict[str, Any]] = {
-    "langevin-flow-released": {"epochs": 150},
-    "low-rank-rnn": dict(NeuralSDE.recommended),
-}
+# Trained like the others: particles are recommended for the low-rank RNN.
+ALIKE: dict[str, dict[str, Any]] = {"low-rank-rnn": dict(NeuralSDE.recommended)}
 
 
 def path(recording: str, model: str, seed: int) -> Path:
