@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree, Shaped
 
 from neurito.core.parameters import covers, name, trainable
 
@@ -43,14 +43,19 @@ class Packing:
 
     def unpack(self, vector: Float[Array, " parameter"], rest: list[Array]) -> PyTree:
         """The model again."""
-        sizes = [math.prod(s or ()) for s, free in zip(self.shapes, self.free, strict=True) if free]
+        return self.model(self.cut(vector), rest)
+
+    def cut(self, vector: Shaped[Array, " parameter"]) -> list[Array]:
+        """The vector's parts, each in its own shape."""
+        shapes = [shape or () for shape, free in zip(self.shapes, self.free, strict=True) if free]
         # The gradient of a split is one concatenation; that of slices adds up whole vectors.
-        parts = iter(jax.lax.split(vector, sizes) if sizes else ())
-        others = iter(rest)
-        leaves = [
-            next(parts).reshape(shape) if free else next(others)
-            for shape, free in zip(self.shapes, self.free, strict=True)
-        ]
+        parts = jax.lax.split(vector, [math.prod(shape) for shape in shapes]) if shapes else ()
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def model(self, parts: list[Array], rest: list[Array]) -> PyTree:
+        """The model of such parts, and of the leaves that are not among them."""
+        inside, others = iter(parts), iter(rest)
+        leaves = [next(inside if free else others) for free in self.free]
         return jax.tree.unflatten(self.structure, leaves)
 
     def within(self, *names: str) -> Bool[np.ndarray, " parameter"]:

@@ -67,26 +67,28 @@ def optimiser(name: str, weight_decay: float, clip: float) -> optax.GradientTran
 
 
 def doubly(
-    objective: Callable[[Array], tuple[Array, tuple[Array, Array]]],
-    vector: Float[Array, " parameter"],
+    objective: Callable[[PyTree], tuple[Array, tuple[Array, Array]]],
+    parameters: PyTree,
     weight: Float[Array, " trial"],
-    guided: Bool[Array, " parameter"],
-) -> tuple[Float[Array, " sum"], Float[Array, " parameter"]]:
+    guided: PyTree,
+) -> tuple[Float[Array, " sum"], PyTree]:
     """The gradient that gives guide and encoder sum_k w_k^2 d log w_k with normalised w_k; the rest has the usual one.
+
+    `guided` says per entry of the parameters whether it is theirs.
 
     Source:
         Tucker, Lawson, Gu, Maddison, "Doubly reparameterized gradient estimators", ICLR 2019, eq. 8.
     """
 
-    def log_weights(vector: Array) -> tuple[tuple[Array, Array], Array]:
-        value, (sums, log_w) = objective(vector)
+    def log_weights(parameters: PyTree) -> tuple[tuple[Array, Array], Array]:
+        value, (sums, log_w) = objective(parameters)
         return (value, log_w), sums
 
-    (_, log_w), pull, sums = jax.vjp(log_weights, vector, has_aux=True)
+    (_, log_w), pull, sums = jax.vjp(log_weights, parameters, has_aux=True)
     normal = jnp.where((weight > 0)[:, None], jax.nn.softmax(log_w, -1), 0.0)
     usual = pull((jnp.ones(()), jnp.zeros_like(log_w)))[0]
     squared = pull((jnp.zeros(()), normal**2))[0]
-    return sums, jnp.where(guided, squared, usual)
+    return sums, jax.tree.map(jnp.where, guided, squared, usual)
 
 
 def added(function: Callable[[PyTree], PyTree], rows: PyTree, size: int) -> PyTree:
@@ -141,8 +143,10 @@ def train(
             together = [head.together for head in model.heads.values() if head.together]
             return pieces(trials, bins * inference.particles, min(together, default=0))
 
-        def objective(vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array) -> tuple[Array, Any]:
-            model = packing.unpack(vector, rest)
+        def objective(
+            parts: list[Array], batch: Batch, key: PRNGKeyArray, kl_weight: Array
+        ) -> tuple[Array, Any]:
+            model = packing.model(parts, rest)
             out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight, dropout=dropout)
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
@@ -151,27 +155,28 @@ def train(
             return counted, (sums, out.log_w)
 
         def slope(
-            vector: Array, batch: Batch, key: PRNGKeyArray, kl_weight: Array
-        ) -> tuple[Float[Array, " sum"], Float[Array, " parameter"]]:
+            parts: list[Array], batch: Batch, key: PRNGKeyArray, kl_weight: Array
+        ) -> tuple[Float[Array, " sum"], list[Array]]:
             if inference.estimator == "reparameterised":
-                gradient, (sums, _) = jax.grad(objective, has_aux=True)(vector, batch, key, kl_weight)
+                gradient, (sums, _) = jax.grad(objective, has_aux=True)(parts, batch, key, kl_weight)
                 return sums, gradient
-            guided = jnp.asarray(packing.within("guide", "encoder"))
-            return doubly(lambda v: objective(v, batch, key, kl_weight), vector, batch.weight, guided)
+            guided = packing.cut(jnp.asarray(packing.within("guide", "encoder")))
+            return doubly(lambda p: objective(p, batch, key, kl_weight), parts, batch.weight, guided)
 
         def step(state: State, row: Rows) -> tuple[State, Log]:
             slots = place + jnp.arange(row.trial.shape[0], dtype=jnp.int32)
             here = jax.random.fold_in(key, row.step)
+            parts = packing.cut(state.vector)
 
-            def part(cut: tuple[Array, ...]) -> tuple[Array, Array]:
+            def of(cut: tuple[Array, ...]) -> tuple[Array, list[Array]]:
                 trial, first, weight, slots = cut
                 batch = data.take(trial, first, slots, bins)
                 batch = replace(batch, weight=weight.astype(batch.weight.dtype))
-                return slope(state.vector, batch, here, row.kl_weight)
+                return slope(parts, batch, here, row.kl_weight)
 
             cuts = (row.trial, row.first, row.weight, slots)
-            sums, gradient = added(part, cuts, at_once(packing.unpack(state.vector, rest), len(slots)))
-            joined = runtime.summed(jnp.concatenate([-gradient, sums]), mesh)
+            sums, gradients = added(of, cuts, at_once(packing.model(parts, rest), len(slots)))
+            joined = runtime.summed(jnp.concatenate([-g.ravel() for g in gradients] + [sums]), mesh)
             gradient, (bound, total, share) = joined[:-3] / joined[-2], joined[-3:]
             if priors:
                 prior = jax.grad(lambda v: log_prior(packing.unpack(v, rest), priors))(state.vector)

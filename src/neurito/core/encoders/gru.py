@@ -87,10 +87,18 @@ def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array
     start = jnp.zeros_like(states[:1])
     before = jnp.concatenate([states[1:], start] if reverse else [start, states[:-1]])
 
+    # Adding to the weights' gradient costs as much as they are large: where trials are few, once in several bins.
+    bins, trials = x.shape[:2]
+    blocks = -(-bins // max((len(W) + len(V)) // (2 * trials), 1))
+    together = -(-bins // blocks)
+    ends = (-bins % together, 0) if reverse else (0, -bins % together)  # reached first, where nothing has a slope
+
+    def cut(a: Array) -> Array:
+        return jnp.pad(a, (ends, *[(0, 0)] * (a.ndim - 1))).reshape(-1, together, *a.shape[1:])
+
     def step(
-        carry: tuple[Array, _Weights], inputs: tuple[Array, Array, Array, Array | None]
-    ) -> tuple[tuple[Array, _Weights], Array]:
-        slope, own = carry
+        slope: Array, inputs: tuple[Array, Array, Array, Array | None]
+    ) -> tuple[Array, tuple[Array, Array]]:
         x, h, here_slope, here = inputs
         whole = slope + here_slope
         new = whole if here is None else jnp.where(here[:, None], whole, 0)
@@ -99,13 +107,22 @@ def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array
         first = jnp.concatenate([candidate * inner * r * (1 - r), new * (h - c) * u * (1 - u)], -1)
         back, into = (jnp.concatenate([first, last], -1) for last in (candidate * r, candidate))
         past = new * u + back @ V.T
-        past = past if here is None else jnp.where(here[:, None], past, whole)
+        return past if here is None else jnp.where(here[:, None], past, whole), (back, into)
+
+    def several(
+        carry: tuple[Array, _Weights], inputs: tuple[Array, Array, Array, Array | None]
+    ) -> tuple[tuple[Array, _Weights], Array]:
+        slope, own = carry
+        slope, found = jax.lax.scan(step, slope, inputs, reverse=not reverse, unroll=together == 1)
+        x, h, back, into = (a.reshape(-1, a.shape[-1]) for a in (*inputs[:2], *found))
         share = (x.T @ into, h.T @ back, into.sum(0), back[:, 2 * len(V) :].sum(0))
-        return (past, jax.tree.map(jnp.add, own, share)), into @ W.T
+        return (slope, jax.tree.map(jnp.add, own, share)), into @ W.T
 
     zeros = jax.tree.map(jnp.zeros_like, weights)
-    (_, own), past = jax.lax.scan(step, (start[0], zeros), (x, before, slope, alive), reverse=not reverse)
-    return own, past, None
+    inputs = jax.tree.map(cut, (x, before, slope, alive))
+    (_, own), past = jax.lax.scan(several, (start[0], zeros), inputs, reverse=not reverse)
+    past = past.reshape(-1, *x.shape[1:])
+    return own, past[ends[0] : ends[0] + bins], None
 
 
 _recur.defvjp(_forward, _backward)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from neurito.core.layers import MLP, Linear
+from neurito.core.layers import MLP, Linear, normalised
 from neurito.core.observations.base import Scene
 from neurito.core.observations.readout import Eta, Readout, affine_map, pieces, view
 
@@ -173,22 +173,19 @@ class Transformer(Readout):
         bins, width = x.shape[1], x.shape[-1]
         if self.positional:
             x = x + _code(bins, width)[:, None].astype(x.dtype)
-        qkv = self.qkv(x)
-        q, k, v = (part.reshape(*part.shape[:-1], self.heads, -1) for part in jnp.split(qkv, 3, -1))
-        score = jnp.einsum("btphd,bsphd->bphts", q, k) * (width // self.heads) ** -0.5
-        if exists is not None:
-            score = jnp.where(exists[:, None, None, None], score, -1e9)
-        mixed = jnp.einsum("bphts,bsphd->btphd", jax.nn.softmax(score, -1), v)
-        x = self._norm(0, x + self.out(mixed.reshape(x.shape)))
+        parts = jnp.split(self.qkv(x), 3 * self.heads, -1)
+        mixed = []
+        for q, k, v in zip(*(parts[i * self.heads :][: self.heads] for i in range(3)), strict=True):
+            score = jnp.einsum("btpd,bspd->bpts", q, k) * (width // self.heads) ** -0.5
+            if exists is not None:
+                score = jnp.where(exists[:, None, None], score, -1e9)
+            mixed.append(jnp.einsum("bpts,bspd->btpd", jax.nn.softmax(score, -1), v))
+        x = self._norm(0, x + self.out(jnp.concatenate(mixed, -1)))
         inner = self.inner(x)
         return self._norm(1, x + self.outer(jax.nn.relu(inner)))
 
     def _norm(self, which: int, x: Float[Array, "... width"]) -> Float[Array, "... width"]:
-        if self.fixup:
-            return x
-        centred = x - x.mean(-1, keepdims=True)
-        scale, shift = self.norms[which]
-        return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5) * scale + shift
+        return x if self.fixup else normalised(x, *self.norms[which])
 
 
 def _code(bins: int, width: int) -> Float[Array, "time width"]:
