@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from langevin_sides import CASES, Case
+from langevin_sides import CALL, CASES, Case
 from quiet import QUIET, others, wait
 from speed import Reference, quartiles, sgemm
 
@@ -123,7 +123,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=2, help="gradient steps in one timing")
+    parser.add_argument(
+        "--steps", type=int, default=CALL, help=f"gradient steps in one timing, a multiple of {CALL}"
+    )
     parser.add_argument(
         "--patience", type=float, default=300, help="seconds to wait for a quiet machine, per case"
     )
