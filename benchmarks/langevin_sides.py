@@ -137,7 +137,7 @@ def released(case: Case) -> Timer:
 
 
 def neurito(case: Case) -> Timer:
-    """A fit of neurito's released form, `CALL` steps in a compiled call; each timing is a fit without its first call."""
+    """A fit of neurito's released form, `CALL` steps in one compiled call; the first call of a fit is not timed."""
     from neurito.data.trials import Trials
     from neurito.fitting import fit
     from neurito.models import LangevinFlow

@@ -37,8 +37,10 @@ class Packing:
     def pack(self, model: PyTree) -> tuple[Float[Array, " parameter"], list[Array]]:
         """The vector, and the leaves that stay out of it."""
         leaves = jax.tree.leaves(model)
-        inside = [jnp.ravel(x) for x, free in zip(leaves, self.free, strict=True) if free]
-        vector = jnp.concatenate(inside) if inside else jnp.zeros(0)
+        inside = [
+            np.ravel(x) for x, free in zip(leaves, self.free, strict=True) if free
+        ]  # nothing to compile
+        vector = jnp.asarray(np.concatenate(inside)) if inside else jnp.zeros(0)
         return vector, [x for x, free in zip(leaves, self.free, strict=True) if not free]
 
     def unpack(self, vector: Float[Array, " parameter"], rest: list[Array]) -> PyTree:

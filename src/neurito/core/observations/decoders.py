@@ -79,7 +79,7 @@ class Transformer(Readout):
     """
 
     whole = True
-    together = 2048
+    together = 1024
 
     project: Linear | None
     qkv: Linear

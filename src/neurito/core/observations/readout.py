@@ -21,7 +21,7 @@ Eta = Callable[
     [PyTree, Float[Array, "trial ... particle latent"]], Float[Array, "trial ... particle channel"]
 ]
 
-_LEAST = 16  # trials in one go: the products of recurrent networks are slow with fewer
+_LEAST = 8  # trials in one go: the products of recurrent networks are slow with fewer
 
 
 class LinearMap(NamedTuple):
