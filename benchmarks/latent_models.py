@@ -228,6 +228,14 @@ TRAINING: dict[str, dict[str, Any]] = {
 # Trained like the others: particles are recommended for the low-rank RNN.
 ALIKE: dict[str, dict[str, Any]] = {"low-rank-rnn": dict(NeuralSDE.recommended)}
 
+# Short schedules: how soon a score is reached. Lorenz alone has them.
+QUICK = {
+    f"langevin-flow, 4 oscillators, KL weight 0.3, {epochs} epochs": {"epochs": epochs} for epochs in (30, 60)
+}
+for name in QUICK:
+    MODELS[name] = MODELS["langevin-flow, 4 oscillators, KL weight 0.3"]
+ALIKE |= QUICK
+
 
 def path(recording: str, model: str, seed: int) -> Path:
     """Where a cell's JSON lies."""
@@ -329,6 +337,48 @@ def table(recording: str, seeds: list[int]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(row for _, row in sorted(rows))])
 
 
+def courses(model: str, seeds: list[int]) -> dict[int, list[tuple[float, float]]]:
+    """Of each seed on Lorenz, the course of selection: CPU seconds with compilation, and co-bps."""
+    found = {}
+    for seed in seeds:
+        where = path("lorenz", model, seed)
+        history = where.with_suffix("") / "history.json"
+        if where.is_file() and history.is_file():
+            cell, entries = json.loads(where.read_text()), json.loads(history.read_text())
+            rate = cell["cpu_seconds"] / cell["seconds"]  # the clock counts other programs too
+            found[seed] = [(rate * entry["seconds"], entry["score"]) for entry in entries]
+    return found
+
+
+def soonest(seeds: list[int]) -> str:
+    """When the others' best co-bps on the selection part is reached: CPU seconds, same seed."""
+    others = ("langevin-flow-released", "lfads")
+    head = [
+        "model",
+        *(f"{word} {name}" for name in others for word in ("the best of", "share of the time of")),
+    ]
+    rows = []
+    for model in (
+        *others,
+        *(name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name),
+    ):
+        words, own = [], courses(model, seeds)
+        for other in others:
+            when, share = [], []
+            for seed, course in courses(other, seeds).items():
+                if seed not in own:
+                    continue
+                best = max(score for _, score in course)
+                theirs = next(seconds for seconds, score in course if score == best)
+                ours = [seconds for seconds, score in own[seed] if score >= best]
+                when.append(f"{ours[0]:.0f}" if ours else f"no ({max(score for _, score in own[seed]):.3f})")
+                share.append(f"{ours[0] / theirs:.2f}" if ours else "")
+            words += [", ".join(when), ", ".join(filter(None, share))]
+        if own and any(words):
+            rows.append(f"| {model} | {' | '.join(words)} |")
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows])
+
+
 def _spread(values: np.ndarray) -> str:
     middle, low, high = np.nanmean(values), np.nanmin(values), np.nanmax(values)
     return f"{middle:.3f}" + (f" ({low:.3f} to {high:.3f})" if len(values) > 1 and high > low else "")
@@ -350,6 +400,8 @@ def main() -> None:
         for recording in options.only:
             for model in options.models:
                 classical = isinstance(MODELS[model], baselines.Baseline)
+                if model in QUICK and recording != "lorenz":
+                    continue
                 if path(recording, model, seed).is_file() is not options.again or (classical and seed):
                     continue
                 if DATA.is_dir():
@@ -358,6 +410,7 @@ def main() -> None:
                     print(f"{recording}: no recordings at {DATA}, set NEURITO_DATA")
     for recording in RECORDINGS:
         fill(recording, table(recording, SEEDS))
+    fill("soonest", soonest(SEEDS))
 
 
 if __name__ == "__main__":
