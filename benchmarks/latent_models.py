@@ -358,10 +358,8 @@ def soonest(seeds: list[int]) -> str:
         *(f"{word} {name}" for name in others for word in ("the best of", "share of the time of")),
     ]
     rows = []
-    for model in (
-        *others,
-        *(name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name),
-    ):
+    mine = [name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name]
+    for model in (*others, *(name for name in mine if name not in others)):
         words, own = [], courses(model, seeds)
         for other in others:
             when, share = [], []
