@@ -228,13 +228,30 @@ TRAINING: dict[str, dict[str, Any]] = {
 # Trained like the others: particles are recommended for the low-rank RNN.
 ALIKE: dict[str, dict[str, Any]] = {"low-rank-rnn": dict(NeuralSDE.recommended)}
 
-# Short schedules: how soon a score is reached. Lorenz alone has them.
+# Short schedules: how soon a score is reached. On Lorenz alone.
 QUICK = {
     f"langevin-flow, 4 oscillators, KL weight 0.3, {epochs} epochs": {"epochs": epochs} for epochs in (30, 60)
 }
 for name in QUICK:
     MODELS[name] = MODELS["langevin-flow, 4 oscillators, KL weight 0.3"]
 ALIKE |= QUICK
+
+# What the released form does otherwise, one thing at a time. On Lorenz alone, in a table of their own.
+BASE = "langevin-flow, 4 oscillators"
+OTHERWISE: dict[str, dict[str, Any]] = {
+    "z moves by a hundredth of v per bin": {"time_constant": 1.0},
+    "indefinite potential": {"potential": "indefinite"},
+    "no active force": {"active": 0},
+    "data reach the first bin only": {"control_later": False},
+    "causal, lagged encoder": {"direction": "forward", "lagged": True},
+    "Transformer decoder": {"readout": "transformer"},
+    "its dropout": {"keep": 0.5, "pass_rate": 0.5, "feature_dropout": 0.05},
+    "KL weight 0.1": {"kl_weight": 0.1},
+}
+OTHERWISE["all of these"] = {key: value for one in OTHERWISE.values() for key, value in one.items()}
+for name, one in OTHERWISE.items():
+    MODELS[f"{BASE}, {name}"] = replace(MODELS[BASE], **one)
+APART = {f"{BASE}, {name}" for name in OTHERWISE} - {f"{BASE}, KL weight 0.1"}
 
 
 def path(recording: str, model: str, seed: int) -> Path:
@@ -310,7 +327,7 @@ def table(recording: str, seeds: list[int]) -> str:
     rows: list[tuple[float, str]] = []
     columns: list[str] = []
     cells: dict[str, list[dict[str, Any]]] = {}
-    for model in MODELS:
+    for model in (name for name in MODELS if name not in APART):
         files = [path(recording, model, seed) for seed in seeds]
         cells[model] = [json.loads(f.read_text()) for f in files if f.is_file()]
         for cell in cells[model]:
@@ -337,6 +354,24 @@ def table(recording: str, seeds: list[int]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *(row for _, row in sorted(rows))])
 
 
+def otherwise(seeds: list[int]) -> str:
+    """What each thing that the released form does otherwise changes, against the same seed without it."""
+    names = ("co-bps", "R2", "fp-bps")
+    rows = []
+    for what in ("", *OTHERWISE):
+        model = f"{BASE}, {what}" if what else BASE
+        pairs = []
+        for seed in seeds:
+            files = [path("lorenz", one, seed) for one in (model, BASE)]
+            if all(f.is_file() for f in files):
+                pairs.append([json.loads(f.read_text())["scores"] for f in files])
+        if pairs:
+            values = [[found[n] - (base[n] if what else 0) for found, base in pairs] for n in names]
+            words = [_spread(np.array(v), "+" if what else "") for v in values]
+            rows.append(f"| {what or BASE} | {' | '.join(words)} | {len(pairs)} |")
+    return "\n".join([f"| what differs | {' | '.join(names)} | seeds |", "|" + "---|" * 5, *rows])
+
+
 def courses(model: str, seeds: list[int]) -> dict[int, list[tuple[float, float]]]:
     """Of each seed on Lorenz, the course of selection: CPU seconds with compilation, and co-bps."""
     found = {}
@@ -359,7 +394,7 @@ def soonest(seeds: list[int]) -> str:
     ]
     rows = []
     mine = [name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name]
-    for model in (*others, *(name for name in mine if name not in others)):
+    for model in (*others, *(name for name in mine if name not in APART.union(others))):
         words, own = [], courses(model, seeds)
         for other in others:
             when, share = [], []
@@ -377,9 +412,11 @@ def soonest(seeds: list[int]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows])
 
 
-def _spread(values: np.ndarray) -> str:
+def _spread(values: np.ndarray, sign: str = "") -> str:
     middle, low, high = np.nanmean(values), np.nanmin(values), np.nanmax(values)
-    return f"{middle:.3f}" + (f" ({low:.3f} to {high:.3f})" if len(values) > 1 and high > low else "")
+    return f"{middle:{sign}.3f}" + (
+        f" ({low:{sign}.3f} to {high:{sign}.3f})" if len(values) > 1 and high > low else ""
+    )
 
 
 def main() -> None:
@@ -398,7 +435,7 @@ def main() -> None:
         for recording in options.only:
             for model in options.models:
                 classical = isinstance(MODELS[model], baselines.Baseline)
-                if model in QUICK and recording != "lorenz":
+                if model in APART.union(QUICK) and recording != "lorenz":
                     continue
                 if path(recording, model, seed).is_file() is not options.again or (classical and seed):
                     continue
@@ -409,6 +446,7 @@ def main() -> None:
     for recording in RECORDINGS:
         fill(recording, table(recording, SEEDS))
     fill("soonest", soonest(SEEDS))
+    fill("otherwise", otherwise(SEEDS))
 
 
 if __name__ == "__main__":
