@@ -170,19 +170,22 @@ class Transformer(Readout):
         """The layer itself."""
         if self.project is not None:
             x = self.project(x)
-        bins, width = x.shape[1], x.shape[-1]
+        trials, bins, particles, width = x.shape
+        x = jnp.swapaxes(x, 1, 2).reshape(
+            trials * particles, bins, width
+        )  # another axis costs products a copy each
         if self.positional:
-            x = x + _code(bins, width)[:, None].astype(x.dtype)
+            x = x + _code(bins, width).astype(x.dtype)
         parts = jnp.split(self.qkv(x), 3 * self.heads, -1)
         mixed = []
         for q, k, v in zip(*(parts[i * self.heads :][: self.heads] for i in range(3)), strict=True):
-            score = jnp.einsum("btpd,bspd->bpts", q, k) * (width // self.heads) ** -0.5
+            score = jnp.einsum("rtd,rsd->rts", q, k) * (width // self.heads) ** -0.5
             if exists is not None:
-                score = jnp.where(exists[:, None, None], score, -1e9)
-            mixed.append(jnp.einsum("bpts,bspd->btpd", jax.nn.softmax(score, -1), v))
+                score = jnp.where(jnp.repeat(exists, particles, 0)[:, None], score, -1e9)
+            mixed.append(jnp.einsum("rts,rsd->rtd", jax.nn.softmax(score, -1), v))
         x = self._norm(0, x + self.out(jnp.concatenate(mixed, -1)))
-        inner = self.inner(x)
-        return self._norm(1, x + self.outer(jax.nn.relu(inner)))
+        x = self._norm(1, x + self.outer(jax.nn.relu(self.inner(x))))
+        return jnp.swapaxes(x.reshape(trials, particles, bins, width), 1, 2)
 
     def _norm(self, which: int, x: Float[Array, "... width"]) -> Float[Array, "... width"]:
         return x if self.fixup else normalised(x, *self.norms[which])
