@@ -274,7 +274,10 @@ def run(recording: str, model: str, seed: int) -> None:
         specification = replace(specification, heads=tuple(test.heads))
     classical = isinstance(specification, baselines.Baseline)
     options = {**ALIKE.get(model, {}), **TRAINING[recording], "score": "co_bps", "evaluations": 10}
-    options = {} if classical else options
+    if classical:  # the same windows; GPFA's time grows with the cube of a trial's length
+        window = TRAINING[recording].get("window")
+        parts = parts._replace(train=parts.train.windows(window)) if window else parts
+        options = {}
     if parts.validation is None:
         options["score"] = "none"
     folder = where.with_suffix("")
