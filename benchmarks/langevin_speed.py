@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from langevin_sides import CALL, CASES, Case
+from page import fill
 from quiet import QUIET, others, wait
 from speed import Reference, quartiles, sgemm
 
@@ -118,8 +119,30 @@ def lines(case: Case, result: dict[str, Any]) -> str:
     return "\n".join(out)
 
 
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """What the page says of cases of which both sides were timed."""
+    head = [
+        "step",
+        *SIDES,
+        "times as fast",
+        "by seconds of all cores",
+        "share of the sgemm peak",
+        "of the memory",
+    ]
+    rows = []
+    for name, result in found.items():
+        case, each = CASES[name], [result[side] for side in SIDES]
+        seconds = ["{1:.2f} s ({0:.2f} to {2:.2f})".format(*one["seconds"]) for one in each]
+        shares = " against ".join(f"{one['share_of_peak']:.0%}" for one in reversed(each))
+        memory = f"{result['memory']:.2f} of {1e-9 * each[0]['peak']:.2f} GB"
+        size = f"{case.batch} trials of {case.bins} + {case.forward} bins"
+        ratios = f"{result['ratio']:.2f} | {result['ratio_cpu']:.2f}"
+        rows.append(f"| {size} | {' | '.join(seconds)} | {ratios} | {shares} | {memory} |")
+    return "\n".join([f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows])
+
+
 def main() -> None:
-    """Measures, prints, writes the numbers of every round to a file."""
+    """Measures, prints, writes the numbers of every round to a file, and the table of a quiet run into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--rounds", type=int, default=5)
@@ -163,6 +186,9 @@ def main() -> None:
         json.dumps({"cores": os.cpu_count(), "sgemm_peak": best, "cases": found}, indent=1)
     )
     print(f"every round: {options.out}")
+    summaries = {name: one["summary"] for name, one in found.items()}
+    if options.only is None and not any(one["disturbed"] for one in summaries.values()):
+        fill("langevin speed", table(summaries))
 
 
 if __name__ == "__main__":
