@@ -193,6 +193,7 @@ class _Job:
             show.say(f"resuming at step {here.notes['step']} of {self.total}")
         before, failures, clock = here, 0, time.monotonic() - here.notes["seconds"]
         programs = steps.programs()
+        runtime.trim()  # what was there before, and what building the model took
         try:
             while here.notes["step"] < self.total and not self._patient_enough(here.notes):
                 log = self._stretch(here.notes)
