@@ -251,7 +251,7 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 OTHERWISE["all of these"] = {key: value for one in OTHERWISE.values() for key, value in one.items()}
 for name, one in OTHERWISE.items():
     MODELS[f"{BASE}, {name}"] = replace(MODELS[BASE], **one)
-APART = {f"{BASE}, {name}" for name in OTHERWISE} - {f"{BASE}, KL weight 0.1"}
+APART = {*QUICK, *(f"{BASE}, {name}" for name in OTHERWISE)} - {f"{BASE}, KL weight 0.1"}
 
 
 def path(recording: str, model: str, seed: int) -> Path:
@@ -397,7 +397,7 @@ def soonest(seeds: list[int]) -> str:
     ]
     rows = []
     mine = [name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name]
-    for model in (*others, *(name for name in mine if name not in APART.union(others))):
+    for model in (*others, *(name for name in mine if name in QUICK or name not in APART.union(others))):
         words, own = [], courses(model, seeds)
         for other in others:
             when, share = [], []
@@ -438,7 +438,7 @@ def main() -> None:
         for recording in options.only:
             for model in options.models:
                 classical = isinstance(MODELS[model], baselines.Baseline)
-                if model in APART.union(QUICK) and recording != "lorenz":
+                if model in APART and recording != "lorenz":
                     continue
                 if path(recording, model, seed).is_file() is not options.again or (classical and seed):
                     continue
