@@ -240,7 +240,7 @@ ALIKE |= QUICK
 BASE = "langevin-flow, 4 oscillators"
 OTHERWISE: dict[str, dict[str, Any]] = {
     "z moves by a hundredth of v per bin": {"time_constant": 1.0},
-    "indefinite potential": {"potential": "indefinite"},
+    "indefinite potential and that step": {"potential": "indefinite", "time_constant": 1.0},
     "no active force": {"active": 0},
     "data reach the first bin only": {"control_later": False},
     "causal, lagged encoder": {"direction": "forward", "lagged": True},
