@@ -91,9 +91,8 @@ def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array
     bins, trials = x.shape[:2]
     blocks = -(-bins // max((len(W) + len(V)) // (2 * trials), 1))
     together = -(-bins // blocks)
-    ends = (
-        (-bins % together, 0) if reverse else (0, -bins % together)
-    )  # reached first, where nothing has a slope
+    short = -bins % together
+    ends = (short, 0) if reverse else (0, short)  # what is added is reached first, where nothing has a slope
 
     def cut(a: Array) -> Array:
         return jnp.pad(a, (ends, *[(0, 0)] * (a.ndim - 1))).reshape(-1, together, *a.shape[1:])
