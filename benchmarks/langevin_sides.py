@@ -148,9 +148,8 @@ def neurito(case: Case) -> Timer:
     clock: list[tuple[float, float]] = []
 
     def schedule(step: int) -> float:
-        clock.append(
-            (time.perf_counter(), time.process_time())
-        )  # asked for at the start of every call, once per step
+        # Asked for at the start of every call, once per step.
+        clock.append((time.perf_counter(), time.process_time()))
         return 1e-3
 
     def timer(steps: int) -> tuple[float, float]:

@@ -156,6 +156,10 @@ def main() -> None:
     parser.add_argument("--only", choices=SIDES, help="time one side")
     parser.add_argument("--out", type=Path, default=HERE / "out" / "langevin_speed.json")
     options = parser.parse_args()
+    if options.steps < CALL or options.steps % CALL:
+        parser.error(
+            f"--steps {options.steps}: neurito makes {CALL} steps in a call, give a multiple of that"
+        )
 
     pythons = {"released": os.environ.get("NEURITO_LANGEVIN_PYTHON"), "neurito": sys.executable}
     if not os.environ.get("NEURITO_LANGEVIN_REFERENCE") or pythons["released"] is None:

@@ -390,7 +390,7 @@ def courses(model: str, seeds: list[int]) -> dict[int, list[tuple[float, float]]
 
 def soonest(seeds: list[int]) -> str:
     """When the others' best co-bps on the selection part is reached: CPU seconds, same seed."""
-    others = ("langevin-flow-released", "lfads")
+    others = {name: courses(name, seeds) for name in ("langevin-flow-released", "lfads")}
     head = [
         "model",
         *(f"{word} {name}" for name in others for word in ("the best of", "share of the time of")),
@@ -399,9 +399,9 @@ def soonest(seeds: list[int]) -> str:
     mine = [name for name in MODELS if name.startswith("langevin-flow") and UNDIVIDED not in name]
     for model in (*others, *(name for name in mine if name in QUICK or name not in APART.union(others))):
         words, own = [], courses(model, seeds)
-        for other in others:
+        for theirs_by_seed in others.values():
             when, share = [], []
-            for seed, course in courses(other, seeds).items():
+            for seed, course in theirs_by_seed.items():
                 if seed not in own:
                     continue
                 best = max(score for _, score in course)
