@@ -38,7 +38,7 @@ NOISE = (0.0, 0.2, 0.5, 1.0, 2.0)  # per square root of a second
 MODEL = CoupledOscillatorSDE(
     oscillators=4, readout="affine", link="exp", time_constant=0.05, diffusion_sd=0.2
 )
-TRAINING: dict[str, Any] = {"learning_rate": 6e-3, "progress": False}
+TRAINING: dict[str, Any] = {"learning_rate": 6e-3, "batch_size": 64, "kl_warmup": 0.0, "progress": False}
 
 
 def simulated(seed: int, noise: float, trials: int, neurons: int) -> Simulation:

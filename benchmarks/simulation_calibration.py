@@ -98,7 +98,7 @@ def taught(true: Fitted, epochs: int, **options: Any) -> Fitted:
     drawn = neurito.generate(true, TRAINED, BINS, seed=1000).trials
     run = neurito.fit(
         Taught(**mine), drawn, epochs=epochs, batch_size=100, learning_rate=3e-3, final_learning_rate=1e-4,
-        schedule="cosine", optimiser="adam", clip=1.0, score="none", progress=False,
+        schedule="cosine", optimiser="adam", clip=1.0, kl_warmup=0.0, score="none", progress=False,
     )  # fmt: skip
     specification = type(true.specification)(**mine)
     return Fitted(specification, true.layout, run.fitted.model)

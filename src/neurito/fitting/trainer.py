@@ -31,6 +31,7 @@ from neurito.models.fitted import Fitted
 from neurito.models.prepare import padded, to_batch
 
 _GIVE_UP = 8  # restorations in a row
+_SAMPLES = 16  # of the posterior, for selection, which costs as much as many steps
 
 
 def fit(
@@ -327,5 +328,8 @@ class _Job:
             return results.bound_per_bin(
                 fitted, self.validation, seed=self.training.seed, covered="train", mesh=self.mesh
             )
-        expected = results.expected_counts(fitted, self.validation, seed=self.training.seed, mesh=self.mesh)
+        seed = self.training.seed
+        expected = results.expected_counts(
+            fitted, self.validation, seed=seed, samples=_SAMPLES, mesh=self.mesh
+        )
         return float(co_bps(expected, self.validation, self.head))

@@ -23,14 +23,15 @@ class Autoencoder(Specification):
 
     recommended: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
-            "epochs": 150,
-            "batch_size": 64,
+            "epochs": 100,
+            "batch_size": 16,
             "learning_rate": 3e-3,
             "final_learning_rate": 3e-5,
             "schedule": "cosine",
             "optimiser": "adamw",
             "weight_decay": 1e-2,
             "clip": 1.0,
+            "kl_warmup": 0.3,
         }
     )
 
