@@ -190,7 +190,7 @@ MODELS: dict[str, Any] = {
 }
 WEIGHTS = (0.1, 0.3)
 for weight in WEIGHTS:
-    for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde"):
+    for name in ("langevin-flow", "neural-sde", "co-sde", "linear-sde", "lfads"):
         MODELS[f"{name}, KL weight {weight}"] = replace(MODELS[name], kl_weight=weight)
 MODELS["neural-sde, 4 latents"] = replace(MODELS["neural-sde"], latents=4)
 for name in ("langevin-flow", *(f"langevin-flow, KL weight {weight}" for weight in WEIGHTS)):
@@ -211,6 +211,7 @@ UNDIVIDED = ", all trials"
 for name in (
     "langevin-flow",
     "lfads",
+    "lfads, KL weight 0.1",
     "langevin-flow, guide blind to the state, KL weight 0.1",
     *(name for name in MODELS if "4 oscillators" in name),
     "neural-sde",
