@@ -97,11 +97,12 @@ class Batch(eqx.Module):
             every = jnp.arange(own.size, dtype=own.dtype).reshape(pattern.shape)
             return Mask(every, mask.table[own], mask.session[own])
 
+        def signal(s: Signal) -> Signal:
+            dropped = (None if x is None else rows(x) for x in (s.shown, s.emphasis))
+            return Signal(rows(s.y), masked(s.read), None if s.train is None else masked(s.train), *dropped)
+
         return Batch(
-            {
-                k: Signal(rows(s.y), masked(s.read), None if s.train is None else masked(s.train))
-                for k, s in self.signals.items()
-            },
+            {name: signal(s) for name, s in self.signals.items()},
             rows(self.dt),
             None if self.inputs is None else rows(self.inputs),
             None if self.exists is None else rows(self.exists),
@@ -110,6 +111,10 @@ class Batch(eqx.Module):
             ids,
             self.weight[trial],
         )
+
+    def some(self, trial: Int[Array, " some"]) -> "Batch":
+        """Some of its trials, whole, each with its id."""
+        return self.take(trial, jnp.zeros_like(trial), self.ids[trial], self.n_bins)
 
     def lengths(self) -> Int[Array, " trial"]:
         """Bins that exist in each trial."""

@@ -140,6 +140,40 @@ class _Bin(NamedTuple):
     exists: Array | None
 
 
+class Encoded(NamedTuple):
+    """A recording that an encoder has read, where the model has one.
+
+    Attributes:
+        batch: the recording, thinned out by dropout.
+        features: the encoder's.
+        key: what is left of the randomness.
+    """
+
+    batch: Batch
+    features: Float[Array, "trial time feature"] | None
+    key: PRNGKeyArray
+
+
+def encode(
+    model: Model, batch: Batch, key: PRNGKeyArray, inference: Inference, dropout: Dropout | None = None
+) -> Encoded:
+    """What a scan needs before any particle moves; arguments as in `scan`, and what dropout hides in training.
+
+    Raises:
+        NeuritoError: dropout, and no encoder.
+    """
+    encoder = resolve(model.encoder)
+    if encoder is None:
+        if dropout is not None:
+            raise NeuritoError("dropout thins out what an encoder reads, and this guide has none: set keep=1")
+        return Encoded(batch, None, key)
+    if dropout is None:
+        return Encoded(batch, encoder(batch), key)
+    key, key_in, key_hidden = jax.random.split(key, 3)
+    batch = dropout.inputs(batch, encoder.heads, key_in, coordinated=inference.resampling == "none")
+    return Encoded(batch, dropout.hidden(encoder(batch), batch.ids, key_hidden), key)
+
+
 def scan(
     model: Model,
     batch: Batch,
@@ -149,7 +183,6 @@ def scan(
     covered: Covered = "read",
     record: bool = False,
     kl_weight: Float[Array, ""] | float = 1.0,
-    dropout: Dropout | None = None,
 ) -> Outcome:
     """Runs K particles through every trial of a batch.
 
@@ -161,25 +194,31 @@ def scan(
         covered: which entries weigh the particles: those read (inference), or those read or scored (training).
         record: keep all particles.
         kl_weight: factor on the divergence of the noise in the ELBO; 1 is the bound. Other objectives ignore it.
-        dropout: what the encoder does not see (training).
 
     Raises:
         NeuritoError: a combination that is mathematically impossible.
     """
+    encoded = encode(model, batch, key, inference)
+    return propagate(model, encoded, inference, covered=covered, record=record, kl_weight=kl_weight)
+
+
+def propagate(
+    model: Model,
+    encoded: Encoded,
+    inference: Inference,
+    *,
+    covered: Covered,
+    record: bool = False,
+    kl_weight: Float[Array, ""] | float = 1.0,
+) -> Outcome:
+    """The scan itself, of a recording that the encoder has read; arguments as in `scan`."""
+    batch, features, key = encoded
     model = resolve(model)
     dynamics, K, S = model.dynamics, inference.particles, model.dynamics.substeps
     free = inference.resampling == "none"
-    if dropout is not None:
-        if model.encoder is None:
-            raise NeuritoError("dropout thins out what an encoder reads, and this guide has none: set keep=1")
-        key, key_in, key_hidden = jax.random.split(key, 3)
-        batch = dropout.inputs(batch, model.encoder.heads, key_in, coordinated=free)
     coarse = bins(dynamics, batch)
     steps = Step(coarse.t, coarse.dt / S, coarse.u)
     names = [name for name in model.heads if name in batch.signals]
-    features = None if model.encoder is None else model.encoder(batch)
-    if dropout is not None and features is not None:
-        features = dropout.hidden(features, batch.ids, key_hidden)
     scene = Scene(dynamics, batch, steps.u, features)
 
     known = []

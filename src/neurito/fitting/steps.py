@@ -16,7 +16,7 @@ from neurito.core.batch import Batch
 from neurito.core.dropout import Dropout
 from neurito.core.observations.readout import pieces
 from neurito.core.priors import Prior, log_prior
-from neurito.core.scan import Inference, Model, scan
+from neurito.core.scan import Encoded, Inference, Model, encode, propagate
 from neurito.errors import NeuritoError, nearest
 from neurito.fitting.packing import Packing
 
@@ -91,19 +91,23 @@ def doubly(
     return sums, jax.tree.map(jnp.where, guided, squared, usual)
 
 
-def added(function: Callable[[PyTree], PyTree], rows: PyTree, size: int) -> PyTree:
-    """The sum of a function over pieces of so many rows, one piece after the other."""
+def added(
+    function: Callable[[PyTree], tuple[PyTree, PyTree]], rows: PyTree, size: int
+) -> tuple[PyTree, PyTree]:
+    """A function of rows, taken so many at a time: the sum of its first result, and all rows of its second."""
     count = len(jax.tree.leaves(rows)[0]) // size
     if count == 1:
         return function(rows)
     cut = jax.tree.map(lambda a: a.reshape(count, size, *a.shape[1:]), rows)
-    shapes = jax.eval_shape(function, jax.tree.map(lambda a: a[0], cut))
+    shapes, _ = jax.eval_shape(function, jax.tree.map(lambda a: a[0], cut))
     nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
 
-    def add(total: PyTree, piece: PyTree) -> tuple[PyTree, None]:
-        return jax.tree.map(jnp.add, total, function(piece)), None
+    def add(total: PyTree, piece: PyTree) -> tuple[PyTree, PyTree]:
+        found, own = function(piece)
+        return jax.tree.map(jnp.add, total, found), own
 
-    return jax.lax.scan(add, nothing, cut)[0]
+    total, each = jax.lax.scan(add, nothing, cut)
+    return total, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), each)
 
 
 @partial(
@@ -143,39 +147,51 @@ def train(
             together = [head.together for head in model.heads.values() if head.together]
             return pieces(trials, bins * inference.particles, min(together, default=0))
 
-        def objective(
-            parts: list[Array], batch: Batch, key: PRNGKeyArray, kl_weight: Array
-        ) -> tuple[Array, Any]:
-            model = packing.model(parts, rest)
-            out = scan(model, batch, key, inference, covered="train", kl_weight=kl_weight, dropout=dropout)
+        def objective(inputs: tuple[list[Array], Array | None], encoded: Encoded, kl_weight: Array) -> Any:
+            parts, features = inputs
+            model, batch = packing.model(parts, rest), encoded.batch
+            encoded = encoded._replace(features=features)
+            out = propagate(model, encoded, inference, covered="train", kl_weight=kl_weight)
             counted = jnp.where(batch.weight > 0, out.bound, 0.0).sum()  # padding must not pass on a NaN
             lengths = batch.lengths() * batch.weight
             share = (out.ess / inference.particles).mean(1) * lengths
             sums = jnp.stack([counted, lengths.sum().astype(counted.dtype), share.sum()])
             return counted, (sums, out.log_w)
 
-        def slope(
-            parts: list[Array], batch: Batch, key: PRNGKeyArray, kl_weight: Array
-        ) -> tuple[Float[Array, " sum"], list[Array]]:
+        def slope(parts: list[Array], encoded: Encoded, kl_weight: Array) -> tuple[Array, Any]:
+            inputs = parts, encoded.features
             if inference.estimator == "reparameterised":
-                gradient, (sums, _) = jax.grad(objective, has_aux=True)(parts, batch, key, kl_weight)
+                gradient, (sums, _) = jax.grad(objective, has_aux=True)(inputs, encoded, kl_weight)
                 return sums, gradient
-            guided = packing.cut(jnp.asarray(packing.within("guide", "encoder")))
-            return doubly(lambda p: objective(p, batch, key, kl_weight), parts, batch.weight, guided)
+            guided = (
+                packing.cut(jnp.asarray(packing.within("guide"))),
+                jax.tree.map(lambda _: True, encoded.features),
+            )
+            return doubly(lambda p: objective(p, encoded, kl_weight), inputs, encoded.batch.weight, guided)
 
         def step(state: State, row: Rows) -> tuple[State, Log]:
             slots = place + jnp.arange(row.trial.shape[0], dtype=jnp.int32)
             here = jax.random.fold_in(key, row.step)
             parts = packing.cut(state.vector)
+            batch = data.take(row.trial, row.first, slots, bins)
+            batch = replace(batch, weight=row.weight.astype(batch.weight.dtype))
 
-            def of(cut: tuple[Array, ...]) -> tuple[Array, list[Array]]:
-                trial, first, weight, slots = cut
-                batch = data.take(trial, first, slots, bins)
-                batch = replace(batch, weight=weight.astype(batch.weight.dtype))
-                return slope(parts, batch, here, row.kl_weight)
+            def read(parts: list[Array]) -> tuple[Array | None, Encoded]:
+                encoded = encode(packing.model(parts, rest), batch, here, inference, dropout)
+                return encoded.features, encoded._replace(features=None)
 
-            cuts = (row.trial, row.first, row.weight, slots)
-            sums, gradients = added(of, cuts, at_once(packing.model(parts, rest), len(slots)))
+            # The encoder reads all trials at once: its products are slow with few.
+            features, pull, encoded = jax.vjp(read, parts, has_aux=True)
+
+            def some(cut: tuple[Array, Array | None]) -> tuple[tuple[Array, list[Array]], Array | None]:
+                rows, features = cut
+                own = encoded._replace(batch=encoded.batch.some(rows), features=features)
+                sums, (gradient, back) = slope(parts, own, row.kl_weight)
+                return (sums, gradient), back
+
+            size = at_once(packing.model(parts, rest), len(slots))
+            (sums, gradients), back = added(some, (jnp.arange(len(slots)), features), size)
+            gradients = jax.tree.map(jnp.add, gradients, pull(back)[0])
             joined = runtime.summed(jnp.concatenate([-g.ravel() for g in gradients] + [sums]), mesh)
             gradient, (bound, total, share) = joined[:-3] / joined[-2], joined[-3:]
             if priors:

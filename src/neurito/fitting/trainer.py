@@ -31,6 +31,7 @@ from neurito.models.fitted import Fitted
 from neurito.models.prepare import padded, to_batch
 
 _GIVE_UP = 8  # restorations in a row
+_LONG = 1.0  # seconds of a stretch after which memory is given back, which takes milliseconds
 _SAMPLES = 16  # of the posterior, for selection, which costs as much as many steps
 
 
@@ -109,6 +110,11 @@ def _disjoint(train: Trials, other: Trials) -> None:
                     f"training and validation share trial {id_} (bins {max(start, origin)} to "
                     f"{min(end, origin + length) - 1}): split the recording with Trials.split"
                 )
+
+
+def _parameters(here: checkpoint.Checkpoint) -> checkpoint.Checkpoint:
+    """Where a fit is without its optimiser, which is twice as large as the parameters."""
+    return here._replace(state=here.state._replace(optimiser=None))
 
 
 class _Job:
@@ -192,11 +198,11 @@ class _Job:
         show = Progress(self.total, here.notes["step"], self.progress)
         if here.notes["step"]:
             show.say(f"resuming at step {here.notes['step']} of {self.total}")
-        before, failures, clock = here, 0, time.monotonic() - here.notes["seconds"]
-        programs = steps.programs()
+        before, failures, clock = _parameters(here), 0, time.monotonic() - here.notes["seconds"]
         runtime.trim()  # what was there before, and what building the model took
         try:
             while here.notes["step"] < self.total and not self._patient_enough(here.notes):
+                start = time.monotonic()
                 log = self._stretch(here.notes)
                 finite = np.isfinite(log.bound) & np.isfinite(log.gradient)
                 if not finite.all():
@@ -210,7 +216,7 @@ class _Job:
                     if (
                         failures > 1 or not finite[0]
                     ):  # the state itself is to blame: one stretch further back
-                        here = before
+                        here = self._renewed(before)
                     attempt = here.notes["attempt"] + 1
                     here = here._replace(notes={**here.notes, "attempt": attempt, "scale": scale})
                     show.say(
@@ -220,11 +226,10 @@ class _Job:
                     self.state = self.put(here.state)
                     continue
                 failures = 0
-                if steps.programs() > programs:
-                    programs = steps.programs()
-                    runtime.trim()  # what the compiler leaves
                 # One assignment: an interruption finds everything before a stretch, or everything after it.
-                before, here = here, self._after(here, log, time.monotonic() - clock)
+                before, here = _parameters(here), self._after(here, log, time.monotonic() - clock)
+                if time.monotonic() - start > _LONG:
+                    runtime.trim()  # what the stretch took, or what the compiler left
                 if here.notes["history"] != before.notes["history"]:
                     self._save(here, folder)
                 show.update(
@@ -247,6 +252,11 @@ class _Job:
     def _on_host(self) -> steps.State:
         state: steps.State = jax.tree.map(np.asarray, self.state)
         return state
+
+    def _renewed(self, here: checkpoint.Checkpoint) -> checkpoint.Checkpoint:
+        """Where a fit was, with an optimiser that has seen nothing: the one that it had may be to blame too."""
+        fresh = jax.tree.map(np.asarray, self.rule.init(jnp.asarray(here.state.vector)))
+        return here._replace(state=here.state._replace(optimiser=fresh))
 
     def _save(self, here: checkpoint.Checkpoint, folder: Path | None) -> None:
         if folder is not None:
