@@ -91,13 +91,13 @@ def test_padding_cannot_spoil_the_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where the padding's own bound is no number."""
     from neurito.core import scan as module
 
-    original = module.scan
+    original = module.propagate
 
     def spoilt(*arguments: Any, **options: Any) -> Any:
         out = original(*arguments, **options)
-        return out._replace(bound=jnp.where(arguments[1].weight > 0, out.bound, jnp.nan))
+        return out._replace(bound=jnp.where(arguments[1].batch.weight > 0, out.bound, jnp.nan))
 
-    monkeypatch.setattr(steps, "scan", spoilt)
+    monkeypatch.setattr(steps, "propagate", spoilt)
     steps.train.clear_cache()
     change, _ = trained(1)
     steps.train.clear_cache()

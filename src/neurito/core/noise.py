@@ -4,6 +4,7 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from neurito.core.operators import Dense, Diagonal, Scale
@@ -25,9 +26,9 @@ class Covariance(eqx.Module):
     lower: Float[Array, "dim dim"] | None
     dim: int = eqx.field(static=True)
 
-    def __init__(self, form: Form, dim: int, sd: float | Float[Array, " dim"] = 1.0) -> None:
+    def __init__(self, form: Form, dim: int, sd: float | Float[Array | np.ndarray, " dim"] = 1.0) -> None:
         shape = () if form == "scalar" else (dim,)
-        self.sd = positive(jnp.broadcast_to(jnp.asarray(sd), shape))
+        self.sd = positive(np.broadcast_to(sd, shape))
         self.lower = jnp.zeros((dim, dim)) if form == "full" else None
         self.dim = dim
 

@@ -27,6 +27,9 @@ class Interval(Derived):
     """A number or array confined to (low, high), stored as an unbounded one.
 
     value = low + (high - low) sigmoid(raw) for a finite `high`, low + exp(raw) for an infinite one.
+
+    Raises:
+        NeuritoError: the value is a number outside; what is still being computed, in a program, is not looked at.
     """
 
     raw: Float[Array, "..."]
@@ -34,10 +37,12 @@ class Interval(Derived):
     high: float = eqx.field(static=True)
 
     def __init__(self, value: Any, low: float = 0.0, high: float = float("inf")) -> None:
-        value = np.asarray(value, float)
-        if not (np.all(value > low) and np.all(value < high)):
+        computed = isinstance(value, jax.core.Tracer)
+        log: Any = jnp.log if computed else np.log
+        value = value if computed else np.asarray(value, float)
+        if not computed and not (np.all(value > low) and np.all(value < high)):
             raise NeuritoError(f"value {value} lies outside ({low}, {high}): start inside")
-        raw = np.log(value - low) - (0 if np.isinf(high) else np.log(high - value))
+        raw = log(value - low) - (0 if np.isinf(high) else log(high - value))
         self.raw, self.low, self.high = jnp.asarray(raw, jnp.result_type(float)), low, high
 
     @property

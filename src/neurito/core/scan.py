@@ -157,7 +157,7 @@ class Encoded(NamedTuple):
 def encode(
     model: Model, batch: Batch, key: PRNGKeyArray, inference: Inference, dropout: Dropout | None = None
 ) -> Encoded:
-    """What a scan needs before any particle moves; arguments as in `scan`, and what dropout hides in training.
+    """What a scan needs before any particle moves; arguments as in `scan`.
 
     Raises:
         NeuritoError: dropout, and no encoder.
@@ -183,6 +183,7 @@ def scan(
     covered: Covered = "read",
     record: bool = False,
     kl_weight: Float[Array, ""] | float = 1.0,
+    dropout: Dropout | None = None,
 ) -> Outcome:
     """Runs K particles through every trial of a batch.
 
@@ -194,11 +195,12 @@ def scan(
         covered: which entries weigh the particles: those read (inference), or those read or scored (training).
         record: keep all particles.
         kl_weight: factor on the divergence of the noise in the ELBO; 1 is the bound. Other objectives ignore it.
+        dropout: what the encoder does not see (training).
 
     Raises:
         NeuritoError: a combination that is mathematically impossible.
     """
-    encoded = encode(model, batch, key, inference)
+    encoded = encode(model, batch, key, inference, dropout)
     return propagate(model, encoded, inference, covered=covered, record=record, kl_weight=kl_weight)
 
 

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,8 @@ from neurito.models.prepare import padded, to_batch
 _GIVE_UP = 8  # restorations in a row
 _LONG = 1.0  # seconds of a stretch after which memory is given back, which takes milliseconds
 _SAMPLES = 16  # of the posterior, for selection, which costs as much as many steps
+
+_unpacked = jax.jit(Packing.unpack, static_argnums=0)  # one program, not one per parameter
 
 
 def fit(
@@ -182,7 +185,9 @@ class _Job:
 
     def fitted(self, vector: Any) -> Fitted:
         """The model of a parameter vector."""
-        return Fitted(self.specification, self.layout, self.packing.unpack(jnp.asarray(vector), self.rest))
+        return Fitted(
+            self.specification, self.layout, _unpacked(self.packing, jnp.asarray(vector), self.rest)
+        )
 
     def run(self, folder: Path | None, provenance: dict[str, Any]) -> Run:
         notes: dict[str, Any] = {
@@ -199,11 +204,14 @@ class _Job:
         if here.notes["step"]:
             show.say(f"resuming at step {here.notes['step']} of {self.total}")
         before, failures, clock = _parameters(here), 0, time.monotonic() - here.notes["seconds"]
-        runtime.trim()  # what was there before, and what building the model took
+        took = math.inf
         try:
             while here.notes["step"] < self.total and not self._patient_enough(here.notes):
+                if took > _LONG:
+                    runtime.trim()  # what was there before, what the compiler left, what a long stretch freed
                 start = time.monotonic()
                 log = self._stretch(here.notes)
+                took = time.monotonic() - start
                 finite = np.isfinite(log.bound) & np.isfinite(log.gradient)
                 if not finite.all():
                     failures += 1
@@ -228,8 +236,6 @@ class _Job:
                 failures = 0
                 # One assignment: an interruption finds everything before a stretch, or everything after it.
                 before, here = _parameters(here), self._after(here, log, time.monotonic() - clock)
-                if time.monotonic() - start > _LONG:
-                    runtime.trim()  # what the stretch took, or what the compiler left
                 if here.notes["history"] != before.notes["history"]:
                     self._save(here, folder)
                 show.update(

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from neurito.core import runtime
 from neurito.core.parameters import name, parameters
 from neurito.core.scan import Model
 from neurito.data.files import atomic_write
@@ -69,18 +68,18 @@ class Fitted:
             )
         specification = revive(MODELS[words["model"]], words["options"])
         layout = Layout.from_json(words["layout"])
-        runtime.start()  # before a key is made
-        skeleton = specification.build(layout, jax.random.key(0))
 
         def fill(path: Any, leaf: Any) -> Any:
-            if not eqx.is_array(leaf):
+            if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
                 return leaf
             found = arrays.get(name(path))
             if found is None or found.shape != leaf.shape:
                 raise NeuritoError(f"{folder}: parameter {name(path)} does not fit the model in model.json")
             return jnp.asarray(found, leaf.dtype)
 
-        return cls(specification, layout, jax.tree_util.tree_map_with_path(fill, skeleton))
+        return cls(
+            specification, layout, jax.tree_util.tree_map_with_path(fill, specification.skeleton(layout))
+        )
 
 
 def write(

@@ -107,7 +107,7 @@ class LatentSDE(Autoencoder):
         else:
             widths = (self.diffusion_width,)
             g = StateDependent(drift.dim, float(sd.mean()), widths, self.diffusion_floor, key=second)
-        size = float(drift.size.mean()) if self.initial == "scalar" else jnp.asarray(drift.size)
+        size = float(drift.size.mean()) if self.initial == "scalar" else drift.size
         found = SDE(
             drift,
             g,

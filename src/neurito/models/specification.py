@@ -1,8 +1,10 @@
 """What all named models share: how they observe, how they are guided, how they are built."""
 
 import abc
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -155,7 +157,10 @@ class Specification(abc.ABC):
     priors: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Checks words and numbers."""
+        """Checks words and numbers; lists become tuples."""
+        for field in fields(self):
+            if isinstance(value := getattr(self, field.name), list):
+                object.__setattr__(self, field.name, tuple(value))
         choices.check(self)
         for field in fields(self):
             value = getattr(self, field.name)
@@ -206,12 +211,23 @@ class Specification(abc.ABC):
         return tuple(Prior.of(text) for text in self.priors)
 
     def build(self, layout: Layout, key: PRNGKeyArray) -> Model:
-        """The model at its start.
+        """The model at its start, made by one program: its many small ones would take seconds to compile.
 
         Raises:
             NeuritoError: the options contradict each other or the recording.
         """
         runtime.start()
+        built: Model = _program(self, json.dumps(layout.to_json()))(layout.mean, layout.sd, key)
+        return built
+
+    def skeleton(self, layout: Layout) -> Model:
+        """Shapes in place of its arrays."""
+        runtime.start()
+        shapes: Model = eqx.filter_eval_shape(self.start, layout, jax.random.key(0))
+        return shapes
+
+    def start(self, layout: Layout, key: PRNGKeyArray) -> Model:
+        """What `build` makes a program of."""
         keys = jax.random.split(key, 4)
         main, *others = self.observed(layout)
         dynamics = self.dynamics(layout, keys[0])
@@ -242,22 +258,20 @@ class Specification(abc.ABC):
     ) -> Observation:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)
         kind = self._kind(layout, head, wanted)
-        mean = layout.mean.get(head, np.ones((sessions, channels)))
-        sd = layout.sd.get(head, np.ones((sessions, channels)))
+        if self.observation_sd <= 0:
+            raise NeuritoError(f"observation_sd={self.observation_sd}: give a number above 0")
+        mean = jnp.asarray(layout.mean.get(head, np.ones((sessions, channels))))
+        sd = jnp.asarray(layout.sd.get(head, np.ones((sessions, channels))))
         if self.link not in LINKS:
             raise NeuritoError(f"link={self.link!r}: {nearest(self.link, LINKS)}")
-        eta = (
-            jnp.asarray(mean)
-            if kind == "gaussian"
-            else inverse(self.link, jnp.maximum(jnp.asarray(mean), 1e-3))
-        )
+        eta = mean if kind == "gaussian" else inverse(self.link, jnp.maximum(mean, 1e-3))
         readout = self._readout(form, dynamics.visible_dim, channels, sessions, eta, key)
         if kind == "gaussian":
-            start = self.observation_sd * np.where(sd > 0, sd, 1.0)
+            start = self.observation_sd * jnp.where(sd > 0, sd, 1.0)
             diagonal = self.observation_noise == "diagonal"
             return Gaussian(
                 readout,
-                jnp.asarray(start if diagonal else start.mean()),
+                start if diagonal else start.mean(),
                 (sessions, channels) if diagonal else (),
             )
         if kind == "poisson":
@@ -360,6 +374,18 @@ class Specification(abc.ABC):
             hold=self.hold,
         )
         return _replace(encoder, bias=_with_log_variance(encoder.bias, spread))
+
+
+@lru_cache(64)
+def _program(specification: Specification, layout: str) -> Callable[..., Model]:
+    """(mean, sd, key) -> the model at its start, for recordings of such a layout."""
+    known = Layout.from_json(json.loads(layout))
+
+    def start(mean: Any, sd: Any, key: PRNGKeyArray) -> Model:
+        return specification.start(replace(known, mean=mean, sd=sd), key)
+
+    program: Callable[..., Model] = eqx.filter_jit(start)
+    return program
 
 
 def _seen(dynamics: Dynamics, inputs: Any, dt: Any) -> Array | None:

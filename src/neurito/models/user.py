@@ -13,10 +13,13 @@ from typing import Any, ClassVar
 import jax
 from jaxtyping import PRNGKeyArray
 
+from neurito.core import runtime
 from neurito.core.drifts import Drift
 from neurito.core.drifts.user import drift_of
+from neurito.core.scan import Model
 from neurito.errors import NeuritoError, nearest, warn
 from neurito.models.latent_sde import LatentSDE, hybrid
+from neurito.models.layout import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,16 @@ class UserSDE(LatentSDE):
 
     def _set(self, field: str, value: str) -> None:
         object.__setattr__(self, field, value)
+
+    def build(self, layout: Layout, key: PRNGKeyArray) -> Model:
+        """See the base class; no program, since somebody's drift is tried on numbers."""
+        runtime.start()
+        return self.start(layout, key)
+
+    def skeleton(self, layout: Layout) -> Model:
+        """See the base class."""
+        runtime.start()
+        return self.start(layout, jax.random.key(0))
 
     def equation(self, inputs: int, key: PRNGKeyArray) -> Drift:
         """The drift, and the learned term."""

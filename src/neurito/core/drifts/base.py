@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -87,4 +86,4 @@ def pushed(B: Float[Array, "dim input"] | None, u: Float[Array, "... input"] | N
 
 def each(units: int, value: float) -> Interval:
     """A positive parameter of every unit."""
-    return positive(jnp.full(units, value))
+    return positive(np.full(units, value))

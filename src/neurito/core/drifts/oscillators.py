@@ -6,6 +6,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurito.core.drifts.base import Drift
@@ -192,7 +193,7 @@ class HarmonicOscillators(Oscillators):
         self, units: int, input_dim: int = 0, *, key: PRNGKeyArray, coupling: Coupling = "additive"
     ) -> None:
         start = Hopf(units, input_dim, key=key, coupling=coupling)
-        self.omega, self.gamma = positive(start.omega), positive(jnp.full(units, 0.2))
+        self.omega, self.gamma = positive(start.omega), positive(np.full(units, 0.2))
         self.K, self.B, self.coupling, self.dim = 0.3 * start.K, start.B, coupling, 2 * units
 
     def local(

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from neurito.core.dynamics.base import Dynamics, Step
@@ -51,8 +52,8 @@ class GatedGenerator(Dynamics):
         gates = Linear(size_in, 2 * units, key=k_gates)
         self.gates = eqx.tree_at(lambda m: m.b, gates, gates.b.at[units:].add(1.0))  # remembers at the start
         self.candidate = Linear(size_in, units, key=k_candidate)
-        self.rho = Interval(jnp.full(inferred, 0.8), 0.0, 1.0)
-        self.s = Interval(jnp.full(inferred, 0.3))
+        self.rho = Interval(np.full(inferred, 0.8), 0.0, 1.0)
+        self.s = Interval(np.full(inferred, 0.3))
         self.units, self.noise_dim = units, inferred
         self.latent_dim, self.init_noise_dim = units + inferred, seed_dim + inferred
 

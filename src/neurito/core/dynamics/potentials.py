@@ -159,7 +159,7 @@ class Oscillators(Potential):
         first, second, third = jax.random.split(key, 3)
         self.springs = Springs(sites, channels, kernel, key=first)
         dim = math.prod(sites) * channels
-        self.quartic = positive(jnp.full(dim, 0.1)) if quartic else None
+        self.quartic = positive(np.full(dim, 0.1)) if quartic else None
         self.w = jax.random.normal(second, (dim, hidden)) * dim**-0.5 if hidden else None
         self.b = 0.3 * jax.random.normal(third, (hidden,)) * max(hidden, 1) ** -0.5
         self.c = jnp.zeros(hidden)

@@ -51,7 +51,7 @@ class Constant(Diffusion):
     sd: Interval
 
     def __init__(self, dim: int, sd: Any, floor: float = 0.0) -> None:
-        self.sd = Interval(jnp.broadcast_to(jnp.asarray(sd, float), (dim,)), floor)
+        self.sd = Interval(np.broadcast_to(sd, (dim,)), floor)
 
     def __call__(self, x: Float[Array, "... dim"]) -> Float[Array, "... dim"]:
         """Sd."""

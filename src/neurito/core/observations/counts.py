@@ -5,6 +5,7 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -142,7 +143,7 @@ class NegativeBinomial(Counts):
         concentration: float = 10.0,
     ) -> None:
         self.readout, self.link, self.bin_width, self.regular = readout, link, bin_width, regular
-        self.concentration = positive(jnp.full(channels, concentration))
+        self.concentration = positive(np.full(channels, concentration))
 
     def constant(self, y: Float[Array, "trial time channel"]) -> Float[Array, "trial time channel"]:
         """log Gamma(y + r) - log Gamma(r) - y log r - log y!"""
