@@ -1,9 +1,11 @@
 """What a model needs to know of a recording to be built, and to be rebuilt when it is loaded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Array
 
 from neurito.data.trials import Kind, Trials
 from neurito.errors import NeuritoError
@@ -38,8 +40,8 @@ class Layout:
     inputs: tuple[str, ...]
     bin_width: float
     regular: bool
-    mean: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
-    sd: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    mean: Mapping[str, np.ndarray | Array] = field(default_factory=dict, compare=False, repr=False)
+    sd: Mapping[str, np.ndarray | Array] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, trials: Trials) -> "Layout":
