@@ -13,7 +13,7 @@ import neurito
 from neurito.data import Trials
 from neurito.errors import NeuritoError
 from neurito.fitting import Fitted
-from neurito.models import Layout, LinearDynamics, LowRankRNN, Specification, named
+from neurito.models import MODELS, LatentODE, Layout, LinearDynamics, LowRankRNN, Specification, named
 from neurito.models.fitted import revive
 
 SEED = 0
@@ -102,3 +102,26 @@ def test_a_session_that_was_not_fitted() -> None:
     strange = replace(TWO, session_names=("a", "c"))
     with pytest.raises(NeuritoError, match=r"sessions \['c'\] were not fitted; known are a, b"):
         neurito.log_likelihood(built("two sessions"), strange, seed=SEED)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"user-sde"}))
+def test_shapes_are_known_without_building(name: str) -> None:
+    specification, layout = MODELS[name](), Layout.of(COUNTS)
+    model, shapes = specification.build(layout, jax.random.key(0)), specification.skeleton(layout)
+    assert jax.tree.structure(shapes) == jax.tree.structure(model)
+    for want, found in zip(jax.tree.leaves(model), jax.tree.leaves(shapes), strict=True):
+        assert (found.shape, found.dtype) == (want.shape, want.dtype)
+
+
+def test_one_program_builds_a_model(caplog: pytest.LogCaptureFixture) -> None:
+    """And none is compiled for another seed, or for other counts of as many neurons."""
+    specification, key, other = LatentODE(latents=3), jax.random.key(0), jax.random.key(1)
+    layout, same = (Layout.of(Trials.from_array(np.full((2, 5, 7), y), bin_width=0.01)) for y in (1.0, 2.0))
+    with jax.log_compiles():
+        models = [specification.build(*built) for built in ((layout, key), (layout, other), (same, key))]
+    programs = [r.getMessage() for r in caplog.records if r.getMessage().startswith("Finished XLA comp")]
+    assert [text.split()[4] for text in programs] == ["jit(start)"]
+    first, seed, counts = (model.heads["spikes"].readout for model in models)
+    assert not np.array_equal(first.weight, seed.weight)
+    assert np.array_equal(first.weight, counts.weight)
+    assert not np.array_equal(first.bias, counts.bias)
