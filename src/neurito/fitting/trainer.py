@@ -312,18 +312,14 @@ class _Job:
         ramp = self.specification.kl_weight * training.kl_ramp(first, count, self.total)
         draw = self.sampler.draw(first, count)
         K = training.particles(first, self.total, self.inference.particles)
-        rows = steps.Rows(
-            jnp.arange(first, first + count, dtype=jnp.int32),
-            jnp.asarray(notes["scale"] * self._rates(first, count), dtype),
-            jnp.asarray(ramp, dtype),
-            *(jnp.asarray(x) for x in draw),
-        )
+        numbers = np.arange(first, first + count, dtype=np.int32)
+        rates = (notes["scale"] * self._rates(first, count)).astype(dtype)
         key = jax.random.fold_in(self.key, notes["attempt"])
         self.state, log = steps.train(
             self.state,
             self.rest,
             self.data,
-            rows,
+            steps.Rows(*jax.device_put((numbers, rates, ramp.astype(dtype), *draw))),
             self.put(key),
             packing=self.packing,
             inference=dataclasses.replace(self.inference, particles=K),

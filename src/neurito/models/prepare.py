@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
+from numpy.typing import DTypeLike
 
 from neurito.core.batch import Batch, Mask, Signal
 from neurito.data.trials import Head, Trials
@@ -31,14 +34,20 @@ def to_batch(trials: Trials, heads: Iterable[str], pad_to: int | None = None) ->
     informed = ahead | ~exists
     return Batch(
         signals,
-        jnp.asarray(trials.dt[rows], dtype),
-        None if trials.inputs is None else jnp.asarray(trials.inputs[rows], dtype),
-        None if exists.all() else jnp.asarray(exists[rows]),
-        None if informed.all() else jnp.asarray(informed[rows]),
-        jnp.asarray(trials.session[rows], jnp.int32),
-        jnp.arange(len(rows), dtype=jnp.int32),
-        jnp.asarray(np.arange(len(rows)) < n, dtype),
+        _put(trials.dt[rows], dtype),
+        None if trials.inputs is None else _put(trials.inputs[rows], dtype),
+        None if exists.all() else _put(exists[rows], bool),
+        None if informed.all() else _put(informed[rows], bool),
+        _put(trials.session[rows], np.int32),
+        _put(np.arange(len(rows)), np.int32),
+        _put(np.arange(len(rows)) < n, dtype),
     )
+
+
+def _put(x: np.ndarray, dtype: DTypeLike) -> Array:
+    """An array of a type on the device; cast here, which compiles nothing."""
+    found: Array = jax.device_put(x.astype(dtype))
+    return found
 
 
 def _signal(
@@ -48,7 +57,7 @@ def _signal(
     values = np.where(train | read, head.values, 0)
     same = bool((train == read).all())
     return Signal(
-        jnp.asarray(values[rows], dtype),
+        _put(values[rows], dtype),
         _mask(read, exists, session, rows, dtype),
         None if same else _mask(train, exists, session, rows, dtype),
     )
@@ -72,9 +81,7 @@ def _mask(
     pattern = np.where(exists, pattern, pattern[np.arange(trials), last][:, None])
     flat = used[exists]
     of = np.broadcast_to(session[:, None], (trials, bins))[exists]
-    return Mask(
-        jnp.asarray(pattern[rows]), jnp.asarray(flat[first], dtype), jnp.asarray(of[first], jnp.int32)
-    )
+    return Mask(_put(pattern[rows], np.int32), _put(flat[first], dtype), _put(of[first], np.int32))
 
 
 def padded(count: int) -> int:
