@@ -19,12 +19,14 @@ class Faulty:
         self.starts: list[np.ndarray] = []
         self.rates: list[float] = []
         self.first: list[int] = []
+        self.fresh: list[bool] = []  # whether the optimiser has seen nothing
         monkeypatch.setattr(steps, "train", self)
 
     def __call__(self, state: Any, rest: Any, data: Any, rows: Any, key: Any, **options: Any) -> Any:
         self.starts.append(np.array(state.vector))
         self.rates.append(float(rows.rate[0]))
         self.first.append(int(rows.step[0]))
+        self.fresh.append(not any(np.any(x) for x in jax.tree.leaves(state.optimiser)))
         state, log = self.train(state, rest, data, rows, key, **options)
         self.calls += 1
         if self.calls in self.fails:
@@ -40,6 +42,7 @@ def test_a_stretch_that_fails_is_done_again_at_half_the_rate(
     fitted = run(SPEC, TRAIN, None, progress=None, schedule="constant")
     assert faulty.first == [0, 2, 4, 4, 6, 8, 10]
     np.testing.assert_array_equal(faulty.starts[3], faulty.starts[2])
+    assert faulty.fresh == [True] + [False] * 6
     assert faulty.rates[3:] == pytest.approx([faulty.rates[0] / 2] * 4)
     assert "step 4: the bound is not finite; restored the last good state, learning rate now 0.5" in (
         capsys.readouterr().out
@@ -58,6 +61,7 @@ def test_a_state_that_cannot_go_on_is_left_behind(
     again = len(fails) + 2
     assert faulty.first[again] == 2
     np.testing.assert_array_equal(faulty.starts[again], faulty.starts[1])
+    assert [i for i, fresh in enumerate(faulty.fresh) if fresh] == [0, again]
     assert [entry["step"] for entry in fitted.history] == [2, 4, 6, 8, 10, 12]
 
 

@@ -207,8 +207,3 @@ def train(
     all_: Any = PartitionSpec()
     cut = Rows(all_, all_, all_, own, own, own)
     return runtime.over_trials(whole, mesh, (all_, all_, all_, cut, all_), all_)(state, rest, data, rows, key)
-
-
-def programs() -> int:
-    """How many programs `train` has been compiled into, 0 where JAX does not say."""
-    return int(getattr(train, "_cache_size", int)())
