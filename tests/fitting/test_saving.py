@@ -125,3 +125,11 @@ def test_one_program_builds_a_model(caplog: pytest.LogCaptureFixture) -> None:
     assert not np.array_equal(first.weight, seed.weight)
     assert np.array_equal(first.weight, counts.weight)
     assert not np.array_equal(first.bias, counts.bias)
+
+
+@pytest.mark.parametrize("name", ["noise_sd", "initial_sd", "observation_sd"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_a_start_outside_its_domain_is_refused(name: str, value: float) -> None:
+    """Also where a program builds the model, which sees no numbers."""
+    with pytest.raises(NeuritoError, match=r"observation_sd=.* above 0|lies outside \(0"):
+        LinearDynamics(latents=2, **{name: value}).build(Layout.of(TRAIN), jax.random.key(0))  # type: ignore[arg-type]

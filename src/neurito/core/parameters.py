@@ -37,11 +37,11 @@ class Interval(Derived):
     high: float = eqx.field(static=True)
 
     def __init__(self, value: Any, low: float = 0.0, high: float = float("inf")) -> None:
-        computed = isinstance(value, jax.core.Tracer)
-        log: Any = jnp.log if computed else np.log
-        value = value if computed else np.asarray(value, float)
-        if not computed and not (np.all(value > low) and np.all(value < high)):
-            raise NeuritoError(f"value {value} lies outside ({low}, {high}): start inside")
+        log: Any = jnp.log
+        if not isinstance(value, jax.core.Tracer):
+            log, value = np.log, np.asarray(value, float)
+            if not (np.all(value > low) and np.all(value < high)):
+                raise NeuritoError(f"value {value} lies outside ({low}, {high}): start inside")
         raw = log(value - low) - (0 if np.isinf(high) else log(high - value))
         self.raw, self.low, self.high = jnp.asarray(raw, jnp.result_type(float)), low, high
 

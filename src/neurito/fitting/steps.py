@@ -163,7 +163,7 @@ def train(
             if inference.estimator == "reparameterised":
                 gradient, (sums, _) = jax.grad(objective, has_aux=True)(inputs, encoded, kl_weight)
                 return sums, gradient
-            guided = (
+            guided = (  # what the encoder gets comes through its features
                 packing.cut(jnp.asarray(packing.within("guide"))),
                 jax.tree.map(lambda _: True, encoded.features),
             )

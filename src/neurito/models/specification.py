@@ -258,8 +258,6 @@ class Specification(abc.ABC):
     ) -> Observation:
         channels, sessions = layout.heads[head].channels, len(layout.sessions)
         kind = self._kind(layout, head, wanted)
-        if self.observation_sd <= 0:
-            raise NeuritoError(f"observation_sd={self.observation_sd}: give a number above 0")
         mean = jnp.asarray(layout.mean.get(head, np.ones((sessions, channels))))
         sd = jnp.asarray(layout.sd.get(head, np.ones((sessions, channels))))
         if self.link not in LINKS:
@@ -267,6 +265,8 @@ class Specification(abc.ABC):
         eta = mean if kind == "gaussian" else inverse(self.link, jnp.maximum(mean, 1e-3))
         readout = self._readout(form, dynamics.visible_dim, channels, sessions, eta, key)
         if kind == "gaussian":
+            if not self.observation_sd > 0:
+                raise NeuritoError(f"observation_sd={self.observation_sd}: give a number above 0")
             start = self.observation_sd * jnp.where(sd > 0, sd, 1.0)
             diagonal = self.observation_noise == "diagonal"
             return Gaussian(
