@@ -84,6 +84,7 @@ def _forward(weights: _Weights, x: Array, alive: Array | None, reverse: bool) ->
 def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array, None]:
     weights, x, alive, states = kept
     W, V, _, _ = weights
+    transposed = V.T  # once: with few rows, products with a matrix that is not are slower
     start = jnp.zeros_like(states[:1])
     before = jnp.concatenate([states[1:], start] if reverse else [start, states[:-1]])
 
@@ -107,7 +108,7 @@ def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array
         candidate = new * (1 - u) * (1 - c * c)
         first = jnp.concatenate([candidate * inner * r * (1 - r), new * (h - c) * u * (1 - u)], -1)
         back, into = (jnp.concatenate([first, last], -1) for last in (candidate * r, candidate))
-        past = new * u + back @ V.T
+        past = new * u + back @ transposed
         return past if here is None else jnp.where(here[:, None], past, whole), (back, into)
 
     def several(
