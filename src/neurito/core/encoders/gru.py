@@ -84,7 +84,7 @@ def _forward(weights: _Weights, x: Array, alive: Array | None, reverse: bool) ->
 def _backward(reverse: bool, kept: _Kept, slope: Array) -> tuple[_Weights, Array, None]:
     weights, x, alive, states = kept
     W, V, _, _ = weights
-    transposed = V.T  # once: with few rows, products with a matrix that is not are slower
+    transposed = V.T  # once, not in every bin: slower there with few trials
     start = jnp.zeros_like(states[:1])
     before = jnp.concatenate([states[1:], start] if reverse else [start, states[:-1]])
 
